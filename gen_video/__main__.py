@@ -1,0 +1,76 @@
+"""`python -m gen_video`: the command line, and the processes that the supervisor starts.
+
+The two long-running processes have their entry here because they are doors of their own: the
+command line knows neither the web nor the worker.
+"""
+
+import argparse
+import socket
+import sys
+from collections.abc import Sequence
+
+from gen_video.cli.main import main as run_command
+from gen_video.cli.main import report_errors
+
+
+def run_web(arguments: Sequence[str]) -> int:
+    """Serve HTTP until told to stop, on an inherited socket or on an address of its own."""
+    import uvicorn  # noqa: PLC0415 - each process imports what it needs
+
+    from gen_video.api.protocol import GuardedProtocol  # noqa: PLC0415
+    from gen_video.cli.configuration import load_settings  # noqa: PLC0415
+    from gen_video.cli.lifeline import hold_lifeline  # noqa: PLC0415
+
+    settings = load_settings()
+    parser = argparse.ArgumentParser(prog="gen-video web")
+    parser.add_argument("--host", default=settings.host)
+    parser.add_argument("--port", type=int, default=settings.port)
+    parser.add_argument("--socket", type=int, help="descriptor of a listening socket")
+    parser.add_argument("--lifeline", type=int, help="descriptor of the supervisor's pipe")
+    options = parser.parse_args(arguments)
+    hold_lifeline(options.lifeline)
+    config = uvicorn.Config(
+        "gen_video.asgi:create_asgi_app",
+        factory=True,
+        http=GuardedProtocol,
+        ws="none",
+        host=options.host,
+        port=options.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
+    )
+    sockets = None if options.socket is None else [socket.socket(fileno=options.socket)]
+    server = uvicorn.Server(config)
+    server.run(sockets=sockets)
+    return 0 if server.started else 1
+
+
+def run_worker(arguments: Sequence[str]) -> int:
+    """Work on jobs until told to stop."""
+    from gen_video.cli.configuration import load_settings  # noqa: PLC0415
+    from gen_video.cli.lifeline import hold_lifeline  # noqa: PLC0415
+    from gen_video.worker import main as worker  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(prog="gen-video worker")
+    parser.add_argument("--lifeline", type=int, help="descriptor of the supervisor's pipe")
+    options = parser.parse_args(arguments)
+    hold_lifeline(options.lifeline)
+    return worker.run_worker(load_settings())
+
+
+PROCESSES = {"web": run_web, "worker": run_worker}
+
+
+def main() -> int:
+    """Run what the first argument names; return the exit code."""
+    process = PROCESSES.get(sys.argv[1]) if len(sys.argv) > 1 else None
+    if process is None:
+        return run_command()
+    with report_errors():
+        return process(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""Settings: everything an operator can set, from the environment or a `.env` file.
+
+Names carry the prefix `GEN_VIDEO_`. Read here and at the entry points only; `wiring` turns them
+into objects. `.env.example` documents each with unit and default, and a house test compares both.
+"""
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PROJECT_FOLDER = Path(__file__).resolve().parent.parent
+DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # noqa: S105 - the gate below refuses it
+
+
+class Environment(StrEnum):
+    """Where the service runs; test keys and the built-in secret exist only in development."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """The effective settings of one process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GEN_VIDEO_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    environment: Environment = Environment.DEVELOPMENT
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    web_processes: Annotated[int, Field(ge=1, le=64)] = 1
+    public_url: str = ""
+    trusted_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    docs_enabled: bool | None = None
+
+    data_dir: Path = PROJECT_FOLDER / "data"
+    output_dir: Path = PROJECT_FOLDER / "outputs" / "api"
+    database_url: str = ""
+    secret_key: SecretStr = SecretStr("")
+    timezone: str = "Asia/Shanghai"
+
+    models_file: Path = PROJECT_FOLDER / "models.toml"
+    default_image_model: str = "mini"
+    enabled_models: Annotated[tuple[str, ...], NoDecode] = ()
+    lora_dir: Path = PROJECT_FOLDER / "models" / "loras"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|(cuda|xpu|npu)(:\d+)?)$")] = "auto"
+    engine_threads: Annotated[int, Field(ge=0, le=256)] = 0
+    engine_memory_mib: Annotated[int, Field(ge=0)] = 0
+    engine_hang_seconds: Annotated[float, Field(ge=1)] = 180.0
+    engine_load_seconds: Annotated[float, Field(ge=1)] = 1800.0
+    preload_models: Annotated[tuple[str, ...], NoDecode] = ("mini",)
+    hub_offline: bool = False
+    enable_test_model: bool = False
+
+    lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    sweep_seconds: Annotated[float, Field(ge=0.1, le=600)] = 5.0
+    drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 25.0
+    job_deadline_seconds: Annotated[int, Field(ge=1)] = 86_400
+    job_attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    sync_wait_seconds: Annotated[int, Field(ge=1, le=600)] = 600
+    queue_limit: Annotated[int, Field(ge=1)] = 10_000
+
+    retention_days: Annotated[int, Field(ge=0)] = 30
+    file_access: Annotated[str, Field(pattern="^(link|key)$")] = "link"
+    max_json_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
+    max_upload_bytes: Annotated[int, Field(ge=1024)] = 26_214_400
+
+    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    log_format: Annotated[str, Field(pattern="^(json|console|auto)$")] = "auto"
+    log_prompts: bool = False
+    metrics_access: Annotated[str, Field(pattern="^(local|open|off)$")] = "local"
+
+    @field_validator("trusted_hosts", "enabled_models", "preload_models", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(
+                f"unknown time zone {value!r}, use a name such as Asia/Shanghai"
+            ) from error
+        return value
+
+    @model_validator(mode="after")
+    def _secret_in_production(self) -> Self:
+        secret = self.secret_key.get_secret_value()
+        if self.environment is Environment.PRODUCTION and (
+            len(secret) < 32 or secret == DEVELOPMENT_SECRET  # noqa: PLR2004 - 32 characters ≈ 128 bits in hex
+        ):
+            raise ValueError(
+                "GEN_VIDEO_SECRET_KEY must be set in production: at least 32 random characters, "
+                'for example from: python3 -c "import secrets; print(secrets.token_hex(32))"'
+            )
+        return self
+
+    @property
+    def is_production(self) -> bool:
+        """Tell whether test keys and development conveniences must be off."""
+        return self.environment is Environment.PRODUCTION
+
+    @property
+    def effective_database_url(self) -> str:
+        """Return the SQLAlchemy URL; the default is a SQLite file in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'gen_video.sqlite3'}"
+
+    @property
+    def pepper(self) -> bytes:
+        """Return the key of the keyed hash under which API keys are stored."""
+        return (self.secret_key.get_secret_value() or DEVELOPMENT_SECRET).encode()
+
+    @property
+    def is_logging_json(self) -> bool:
+        """Tell whether logs are JSON; `auto` means unless somebody reads them on a terminal."""
+        if self.log_format == "auto":
+            return not sys.stderr.isatty()
+        return self.log_format == "json"
+
+    @property
+    def metrics_folder(self) -> Path:
+        """Return where the processes of this machine add up their metrics."""
+        return self.data_dir / "metrics"
+
+    @property
+    def business_timezone(self) -> ZoneInfo:
+        """Return the time zone whose midnights end a quota day."""
+        return ZoneInfo(self.timezone)
+
+
+INSTALLER_NAMES = frozenset({"GEN_VIDEO_TORCH", "GEN_VIDEO_TORCH_INDEX_URL"})
+TEST_PREFIX = "GEN_VIDEO_TEST_"
+
+
+def find_unknown_names() -> list[str]:
+    """Return names in the environment and `.env` that look like settings and are none."""
+    known = {f"GEN_VIDEO_{name.upper()}" for name in Settings.model_fields} | INSTALLER_NAMES
+    given = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
+    return sorted(
+        name
+        for name in given - known
+        if name.startswith("GEN_VIDEO_") and not name.startswith(TEST_PREFIX)
+    )
+
+
+def process_environment() -> dict[str, str]:
+    """Return a copy of this process's environment, for children that get a part of it."""
+    return dict(os.environ)

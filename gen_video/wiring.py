@@ -1,0 +1,232 @@
+"""Wiring: settings become objects, once per process.
+
+The only place that knows which make of every adapter is used.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from gen_video.accounts.service import AccountService
+from gen_video.billing.service import LedgerService
+from gen_video.db import migrate
+from gen_video.db.database import Database
+from gen_video.db.watch import ChangeWatcher
+from gen_video.engines.catalogue import Catalogue, load_catalogue
+from gen_video.engines.host import EngineHost, HostLimits
+from gen_video.engines.loras import Adapter, list_adapters
+from gen_video.engines.makes import ChildConfig
+from gen_video.generation import estimates
+from gen_video.generation.audit import AuditService
+from gen_video.generation.endings import Endings
+from gen_video.generation.execution import ExecutionService
+from gen_video.generation.models import JobSnapshot, QueueFigures
+from gen_video.generation.service import JobService
+from gen_video.generation.submission import Submitter
+from gen_video.generation.sweeper import Sweeper
+from gen_video.generation.watch import JobWatch
+from gen_video.quotas.service import QuotaService
+from gen_video.settings import PROJECT_FOLDER, Settings, process_environment
+from gen_video.storage.local import LocalObjectStore
+from gen_video.storage.objects import ObjectStore
+from gen_video.telemetry.metrics import Metrics
+
+DOOR_THREADS = 8
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+class DoorThreads:
+    """The threads on which an asynchronous door runs one synchronous service call."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(DOOR_THREADS, thread_name_prefix="door")
+
+    async def run(
+        self,
+        function: Callable[Parameters, Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Run a call off the event loop and return its result."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, partial(function, *args, **kwargs))
+
+    def close(self) -> None:
+        """Wait for running calls and end the threads."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Every object that a door of this process uses."""
+
+    settings: Settings
+    database: Database
+    catalogue: Catalogue
+    adapters: tuple[Adapter, ...]
+    objects: ObjectStore
+    accounts: AccountService
+    quotas: QuotaService
+    jobs: JobService
+    execution: ExecutionService
+    sweeper: Sweeper
+    auditor: AuditService
+    watcher: ChangeWatcher
+    threads: DoorThreads
+    metrics: Metrics
+
+    def job_watch(self) -> JobWatch:
+        """Return a watch for the running event loop; a web process makes one."""
+
+        def read(job_ids: Sequence[str]) -> Awaitable[dict[str, JobSnapshot]]:
+            return self.threads.run(self.jobs.read_snapshots, job_ids)
+
+        return JobWatch(self.watcher, read)
+
+    def queue_figures(self) -> QueueFigures:
+        """Return the queue's figures for health and metrics."""
+        return self.database.read(
+            lambda connection: estimates.read_figures(connection, now=self.database.now(connection))
+        )
+
+    def migrate(self) -> str:
+        """Bring the database to this version's schema, with plans (and test keys) in it.
+
+        Returns the revision.
+        """
+        revision = migrate.find_revision(self.database)
+        if revision != migrate.head_revision():
+            revision = migrate.upgrade(self.database)
+        self.accounts.seed()
+        return revision
+
+    def require_schema(self) -> None:
+        """Check that the database is at this version's schema.
+
+        Raises:
+            SchemaError: It is older, newer or empty.
+        """
+        migrate.require_schema(self.database)
+
+    def probe_database(self) -> None:
+        """Ask the database for its clock.
+
+        Raises:
+            DatabaseUnavailableError: It does not answer.
+        """
+        self.database.read(self.database.now)
+
+    @property
+    def journal_note(self) -> str:
+        """Say which database and journal are in use, for the start-up line."""
+        journal = self.database.journal
+        if journal is None:
+            return "PostgreSQL, synchronous_commit=on"
+        return f"{journal.journal_mode}, synchronous={journal.synchronous} ({journal.reason})"
+
+    def close(self) -> None:
+        """Release threads and connections."""
+        self.watcher.close()
+        self.threads.close()
+        self.database.close()
+
+
+def build_engine(
+    settings: Settings, catalogue: Catalogue, *, on_restart: Callable[[str], None] | None = None
+) -> EngineHost:
+    """Return the engine of this machine's device; its child starts at the first use."""
+    return EngineHost(
+        catalogue,
+        ChildConfig(
+            device=settings.device,
+            threads=settings.engine_threads,
+            memory_mib=settings.engine_memory_mib,
+            lora_folder=str(settings.lora_dir),
+            is_hub_offline=settings.hub_offline,
+        ),
+        limits=HostLimits(hang=settings.engine_hang_seconds, load=settings.engine_load_seconds),
+        environment=process_environment(),
+        on_restart=on_restart,
+    )
+
+
+def migrate_database(settings: Settings) -> str:
+    """Migrate and seed the database that the settings name; return the revision."""
+    services = build_services(settings)
+    try:
+        return services.migrate()
+    finally:
+        services.close()
+
+
+def build_services(settings: Settings) -> Services:
+    """Build every object from the settings; opens no connection yet.
+
+    Raises:
+        CatalogueError: `models.toml` is wrong.
+    """
+    # The database holds prompts: nobody else on this machine may read it.
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = Database(settings.effective_database_url)
+    catalogue = load_catalogue(
+        settings.models_file,
+        default_image_model=settings.default_image_model,
+        include_test_models=settings.enable_test_model,
+        base_folder=PROJECT_FOLDER,
+        enabled_models=settings.enabled_models,
+    )
+    adapters = list_adapters(settings.lora_dir)
+    objects = LocalObjectStore(settings.output_dir)
+    accounts = AccountService(
+        database, pepper=settings.pepper, allow_test_keys=not settings.is_production
+    )
+    quotas = QuotaService(database, accounts, timezone=settings.business_timezone)
+    ledger = LedgerService()
+    endings = Endings(accounts=accounts, quotas=quotas, ledger=ledger)
+    submitter = Submitter(
+        database=database,
+        accounts=accounts,
+        quotas=quotas,
+        ledger=ledger,
+        objects=objects,
+        catalogue=catalogue,
+        adapters=frozenset(adapter.name for adapter in adapters),
+        queue_limit=settings.queue_limit,
+        deadline=timedelta(seconds=settings.job_deadline_seconds),
+    )
+    days = settings.retention_days
+    return Services(
+        settings=settings,
+        database=database,
+        catalogue=catalogue,
+        adapters=adapters,
+        objects=objects,
+        accounts=accounts,
+        quotas=quotas,
+        jobs=JobService(database=database, submitter=submitter, endings=endings, objects=objects),
+        execution=ExecutionService(
+            database=database,
+            endings=endings,
+            lease=timedelta(seconds=settings.lease_seconds),
+            attempts=settings.job_attempts,
+            retention=timedelta(days=days) if days else None,
+        ),
+        sweeper=Sweeper(database=database, endings=endings, objects=objects),
+        auditor=AuditService(
+            database=database,
+            accounts=accounts,
+            quotas=quotas,
+            ledger=ledger,
+            objects=objects,
+            sweep_grace=timedelta(seconds=2 * settings.sweep_seconds),
+        ),
+        watcher=ChangeWatcher(database),
+        threads=DoorThreads(),
+        metrics=Metrics(settings.metrics_folder),
+    )
