@@ -1,0 +1,1 @@
+"""Accounts: users, their plans and their API keys."""

@@ -1,0 +1,117 @@
+"""What the accounts slice hands out: plans, callers, and rows for people to read."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an account may do.
+
+    Attributes:
+        max_in_flight: Jobs that may be queued or running at once.
+        max_pictures: Pictures that one request may ask for.
+        max_work: Cap on width x height x steps x pictures (x frames) of one request.
+        priority: Higher runs first.
+    """
+
+    id: str
+    tier: str
+    title_en: str
+    title_zh: str
+    images_per_day: int
+    videos_per_day: int
+    max_in_flight: int
+    max_pictures: int
+    max_work: int
+    priority: int
+
+    def units_per_day(self, kind: str) -> int:
+        """Return the daily quota of one kind, `image` or `video`."""
+        return self.videos_per_day if kind == "video" else self.images_per_day
+
+
+DEFAULT_PLANS = (
+    Plan(
+        id="free",
+        tier="free",
+        title_en="Free",
+        title_zh="免费版",
+        images_per_day=10,
+        videos_per_day=2,
+        max_in_flight=10,
+        max_pictures=4,
+        max_work=2048 * 2048 * 100,
+        priority=0,
+    ),
+    Plan(
+        id="paid",
+        tier="paid",
+        title_en="Paid",
+        title_zh="付费版",
+        images_per_day=100,
+        videos_per_day=20,
+        max_in_flight=100,
+        max_pictures=10,
+        max_work=2048 * 2048 * 100 * 10,
+        priority=10,
+    ),
+)
+"""The plans that a new database starts with; later they are rows that the operator edits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who is calling: an account through one of its keys.
+
+    `key_images_per_day` and `key_videos_per_day` are the key's own limits, None for none.
+    """
+
+    account_id: str
+    account_name: str
+    key_id: str
+    plan: Plan
+    key_images_per_day: int | None = None
+    key_videos_per_day: int | None = None
+
+    def key_units_per_day(self, kind: str) -> int | None:
+        """Return the key's own daily limit of one kind, None for none."""
+        return self.key_videos_per_day if kind == "video" else self.key_images_per_day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRow:
+    """An account as an operator sees it."""
+
+    id: str
+    name: str
+    plan_id: str
+    in_flight: int
+    is_disabled: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRow:
+    """An API key as its owner and the operator see it; the key itself is not known any more."""
+
+    id: str
+    account_id: str
+    account_name: str
+    lookup: str
+    hint: str
+    label: str
+    images_per_day: int | None
+    videos_per_day: int | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedKey:
+    """A new key: `plaintext` is shown once, and never in a log or a traceback."""
+
+    plaintext: str = field(repr=False)
+    row: KeyRow

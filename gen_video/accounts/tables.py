@@ -1,0 +1,62 @@
+"""Tables of the accounts slice: plans, accounts, API keys."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+)
+
+from gen_video.db.schema import UtcTime, metadata
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tier", String(20), nullable=False),
+    Column("title_en", String(80), nullable=False),
+    Column("title_zh", String(80), nullable=False),
+    Column("images_per_day", Integer, nullable=False),
+    Column("videos_per_day", Integer, nullable=False),
+    Column("max_in_flight", Integer, nullable=False),
+    Column("max_pictures", Integer, nullable=False),
+    Column("max_work", BigInteger, nullable=False),
+    Column("priority", Integer, nullable=False),
+    CheckConstraint("images_per_day >= 0 AND videos_per_day >= 0", name="limits_not_negative"),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(120), nullable=False, unique=True),
+    Column("plan_id", String(40), ForeignKey("plans.id"), nullable=False),
+    Column("in_flight", Integer, nullable=False, server_default="0"),
+    Column("last_window", String(10), nullable=False, server_default=""),
+    Column("is_disabled", Boolean, nullable=False, server_default="0"),
+    Column("created_at", UtcTime, nullable=False),
+    CheckConstraint("in_flight >= 0", name="in_flight_not_negative"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("account_id", String(40), ForeignKey("accounts.id"), nullable=False),
+    Column("lookup", String(40), nullable=False, unique=True),
+    Column("secret_hash", String(64), nullable=False),
+    Column("hint", String(8), nullable=False),
+    Column("label", String(120), nullable=False),
+    Column("images_per_day", Integer),
+    Column("videos_per_day", Integer),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("revoked_at", UtcTime),
+    Column("last_used_at", UtcTime),
+    Index(None, "account_id"),
+)
