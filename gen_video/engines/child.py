@@ -1,0 +1,197 @@
+"""The engine child: a process of its own, the only home of torch on this machine.
+
+It has a socket to its worker and nothing else: no database, no keys. One thread works, one reads
+the socket, one shows signs of life. When the worker is gone the child ends at once.
+"""
+
+import ctypes
+import os
+import queue
+import re
+import signal
+import socket
+import sys
+import threading
+import traceback
+from typing import Any
+
+from gen_video.engines.catalogue import ModelSpec
+from gen_video.engines.errors import (
+    EngineCancelledError,
+    EngineDeviceError,
+    EngineError,
+    EngineFailedError,
+    EngineOutOfMemoryError,
+)
+from gen_video.engines.frames import Frame, FrameSocket
+from gen_video.engines.makes import ChildConfig, Make, Supervision, build_make
+from gen_video.engines.tasks import ImageTask, LoraChoice, StepProgress
+from gen_video.errors import ServiceError
+
+ALIVE_SECONDS = 1.0
+PR_SET_PDEATHSIG = 1
+MAX_REASON = 500
+_FOLDERS = re.compile(r"(?<![\w:/])/(?:[^\s/'\":]+/)+")
+"""Users read these words: the folders of this machine are none of their business."""
+BROKEN_DEVICE = ("cuda error", "cudnn", "cublas", "device-side assert", "hip error", "nccl")
+"""After one of these every later call on the device fails or lies: only a new process helps."""
+
+
+class EngineChild:
+    """Serves tasks one after another until the worker is gone."""
+
+    def __init__(self, frames: FrameSocket) -> None:
+        self._frames = frames
+        self._inbox: queue.Queue[Frame] = queue.Queue()
+        self._cancelled: set[str] = set()
+        self._makes: dict[str, Make] = {}
+        self._config = ChildConfig()
+        self._specs: dict[str, ModelSpec] = {}
+
+    def serve(self) -> None:
+        """Work until the socket closes."""
+        threading.Thread(target=self._read, name="reader", daemon=True).start()
+        threading.Thread(target=self._show_life, name="life", daemon=True).start()
+        while True:
+            frame = self._inbox.get()
+            match frame.kind:
+                case "configure":
+                    self._configure(frame.header)
+                case "warm":
+                    self._warm(str(frame.header["model"]))
+                case "generate":
+                    self._generate(frame)
+                case unknown:
+                    raise ValueError(f"unknown frame {unknown}")
+
+    def _read(self) -> None:
+        while True:
+            frame = self._frames.receive()
+            if frame is None:
+                # The worker is gone. Nothing here is worth finishing, and torch may be deep in
+                # native code: leave without asking anybody.
+                os._exit(0)
+            if frame.kind == "cancel":
+                self._cancelled.add(str(frame.header["task_id"]))
+            else:
+                self._inbox.put(frame)
+
+    def _show_life(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(ALIVE_SECONDS):
+            self._frames.send("alive")
+
+    def _configure(self, header: dict[str, Any]) -> None:
+        self._config = ChildConfig(**header["config"])
+        specs = [ModelSpec.model_validate(entry) for entry in header["models"]]
+        self._specs = {spec.id: spec for spec in specs}
+
+    def _make_of(self, spec: ModelSpec) -> Make:
+        if spec.engine not in self._makes:
+            self._makes[spec.engine] = build_make(spec.engine, self._config)
+        return self._makes[spec.engine]
+
+    def _warm(self, model_id: str) -> None:
+        try:
+            spec = self._specs[model_id]
+            self._make_of(spec).load(spec)
+        except Exception as error:  # noqa: BLE001 - the first real task will say what is wrong
+            self._frames.send("warm_failed", model=model_id, reason=_reason(error))
+        self._tell_residents()
+
+    def _generate(self, frame: Frame) -> None:
+        task = parse_task(frame)
+        try:
+            spec = self._specs[task.model]
+            self._frames.send("progress", task_id=task.task_id, stage="loading", step=0, steps=1)
+            for picture in self._make_of(spec).run(spec, task, self._supervision(task)):
+                self._frames.send(
+                    "picture",
+                    picture.rgb,
+                    task_id=task.task_id,
+                    index=picture.index,
+                    width=picture.width,
+                    height=picture.height,
+                    seed=picture.seed,
+                )
+            self._frames.send("done", task_id=task.task_id)
+        except Exception as error:  # noqa: BLE001 - outer edge of the child: everything is reported
+            self._report_failure(task, error)
+        finally:
+            self._cancelled.discard(task.task_id)
+        self._tell_residents()
+
+    def _supervision(self, task: ImageTask) -> Supervision:
+        def report(progress: StepProgress) -> None:
+            self._frames.send(
+                "progress",
+                task_id=task.task_id,
+                stage=progress.stage,
+                step=progress.step,
+                steps=progress.steps,
+            )
+
+        def check() -> None:
+            if task.task_id in self._cancelled:
+                raise EngineCancelledError
+
+        return Supervision(report=report, check=check)
+
+    def _report_failure(self, task: ImageTask, error: Exception) -> None:
+        if not isinstance(error, ServiceError):
+            traceback.print_exception(error)
+        error = as_engine_error(error)
+        self._frames.send(
+            "failed",
+            task_id=task.task_id,
+            error=type(error).__name__,
+            facts=error.facts,
+        )
+
+    def _tell_residents(self) -> None:
+        models = [name for make in self._makes.values() for name in make.resident_models()]
+        self._frames.send("resident", models=models)
+
+
+def parse_task(frame: Frame) -> ImageTask:
+    """Turn a `generate` frame back into a task."""
+    fields = dict(frame.header["task"])
+    fields["loras"] = tuple(LoraChoice(**choice) for choice in fields.get("loras", ()))
+    fields["reference_image"] = frame.payload or None
+    return ImageTask(**fields)
+
+
+def as_engine_error(error: Exception) -> ServiceError:
+    """Tell out-of-memory and broken devices from ordinary failures."""
+    if isinstance(error, EngineError):
+        return error
+    text = f"{type(error).__name__}: {error}"
+    is_memory = isinstance(error, MemoryError) or "out of memory" in text.lower()
+    if is_memory or "can't allocate memory" in text.lower():
+        return EngineOutOfMemoryError()
+    if isinstance(error, RuntimeError) and any(word in text.lower() for word in BROKEN_DEVICE):
+        return EngineDeviceError(_reason(error))
+    return EngineFailedError(_reason(error))
+
+
+def _reason(error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}"
+    return _FOLDERS.sub("", text)[:MAX_REASON]
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent ends; Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main() -> None:
+    """Serve on the socket whose descriptor is the first argument."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    EngineChild(FrameSocket(connection)).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""What can go wrong in an engine, told apart by what the service must do about it.
+
+EngineError
+├── EngineCancelledError       the caller asked for it
+├── EngineOutOfMemoryError     retryable; the child was replaced
+├── EngineDeviceError          retryable; the device is poisoned, the child was replaced
+├── EngineCrashedError         retryable; the child died (segfault, kill, exit)
+├── EngineHungError            retryable; the child was killed after silence
+├── EngineFailedError          retryable; an exception inside the pipeline
+└── ModelUnavailableError      final; weights missing or refused
+"""
+
+from gen_video.errors import ServiceError
+
+
+class EngineError(ServiceError):
+    """A generation ended without a result.
+
+    `is_crash` says that the input may have killed its child: such failures count towards the
+    poison limit.
+    """
+
+    code = "generation_failed"
+    status = 500
+    is_crash = False
+
+
+class EngineCancelledError(EngineError):
+    """The task was cancelled; the device is free."""
+
+    code = "canceled"
+    status = 409
+    message_en = "The job was canceled."
+    message_zh = "任务已取消。"
+
+
+class EngineOutOfMemoryError(EngineError):
+    """The device could not hold the work."""
+
+    code = "out_of_memory"
+    is_retryable = True
+    is_crash = True
+    message_en = "The device ran out of memory. Try a smaller size or fewer pictures."
+    message_zh = "设备内存不足，请尝试更小的尺寸或更少的图片。"
+
+
+class EngineDeviceError(EngineError):
+    """The device or its driver failed: nothing that this process computes can be trusted."""
+
+    code = "device_failed"
+    is_retryable = True
+    is_crash = True
+    message_en = "The device failed ({reason}); the engine was restarted."
+    message_zh = "计算设备出错（{reason}），生成引擎已重启。"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason=reason)
+
+
+class EngineCrashedError(EngineError):
+    """The engine process died while it worked on the task."""
+
+    code = "engine_crashed"
+    is_retryable = True
+    is_crash = True
+    message_en = "The engine process ended unexpectedly ({reason})."
+    message_zh = "生成引擎进程意外退出（{reason}）。"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason=reason)
+
+
+class EngineHungError(EngineError):
+    """The engine process gave no sign of life for too long and was killed."""
+
+    code = "engine_hung"
+    is_retryable = True
+    is_crash = True
+    message_en = "The engine gave no sign of life for {seconds} s and was restarted."
+    message_zh = "生成引擎 {seconds} 秒没有响应，已被重启。"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds=round(seconds))
+
+
+class EngineFailedError(EngineError):
+    """The pipeline raised an exception."""
+
+    code = "generation_failed"
+    is_retryable = True
+    message_en = "The model failed to generate: {reason}"
+    message_zh = "模型生成失败：{reason}"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason=reason)
+
+
+class ModelUnavailableError(EngineError):
+    """The weights are missing, incomplete, or of a kind that is refused."""
+
+    code = "model_unavailable"
+    status = 503
+    message_en = "Model {model} cannot be loaded: {reason}"
+    message_zh = "模型 {model} 无法加载：{reason}"
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(model=model, reason=reason)

@@ -1,0 +1,103 @@
+"""What goes into an engine and what comes out: plain values that cross a process border.
+
+A task is fully resolved: no default is left to the engine. Pixels travel as raw 8-bit RGB.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraChoice:
+    """An adapter by its name in the configured folder, with its strength (0 to 2)."""
+
+    name: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageTask:
+    """One request for `n` pictures of the same prompt.
+
+    Picture i (from 0) uses seed `seed + i`, so each can be reproduced alone.
+
+    Attributes:
+        task_id: Names the run in logs and cancellations; unique per attempt.
+        model: Catalogue id.
+        width: Pixels, a multiple of what the catalogue entry says.
+        height: Likewise.
+        reference_image: A PNG that the service itself re-encoded, or None for text-to-image.
+        strength: How far to move away from the reference image, 0 exclusive to 1 inclusive.
+        attempt: How often the job was tried, from 1; only the test double looks at it.
+    """
+
+    task_id: str
+    model: str
+    prompt: str
+    negative_prompt: str
+    width: int
+    height: int
+    num_inference_steps: int
+    guidance_scale: float
+    seed: int
+    n: int = 1
+    reference_image: bytes | None = None
+    strength: float = 0.6
+    loras: tuple[LoraChoice, ...] = ()
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepProgress:
+    """How far a task is: `step` of `steps`, counted over all pictures of the task.
+
+    `stage` is one of "loading", "denoising", "decoding".
+    """
+
+    stage: str
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One finished picture: `rgb` holds height x width x 3 bytes, row by row."""
+
+    index: int
+    width: int
+    height: int
+    seed: int
+    rgb: bytes
+
+
+ProgressListener = Callable[[StepProgress], None]
+
+
+class Engine(Protocol):
+    """Makes pictures; one call at a time.
+
+    `generate` yields each picture as soon as it is finished. Closing the iterator, or `cancel`
+    from another thread, stops the work within one step; a child that does not answer in time
+    is killed. Errors are subclasses of `EngineError`.
+    """
+
+    def generate(self, task: ImageTask, *, on_progress: ProgressListener) -> Iterator[Picture]:
+        """Run one task; yield its pictures in order."""
+        ...
+
+    def cancel(self, task_id: str) -> None:
+        """Ask the running task to stop; a task that is not running is ignored."""
+        ...
+
+    def warm(self, model_id: str) -> None:
+        """Start loading a model in the background."""
+        ...
+
+    def resident_models(self) -> tuple[str, ...]:
+        """Return the catalogue ids whose weights are in memory now."""
+        ...
+
+    def close(self) -> None:
+        """End the engine and everything that it started; safe to call twice."""
+        ...

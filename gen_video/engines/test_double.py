@@ -1,0 +1,121 @@
+"""The test double: a model that obeys directives in its prompt, so that tests drive any outcome.
+
+`sleep=S` spreads S seconds over the steps; `bytes=B` fills the picture with so much noise that
+a PNG of it has about B bytes; `fail=N` fails the first N attempts; `deliver=K` fails after K
+pictures; `crash=segv|exit|oom|hang` ends the child that way, in the middle of the steps. The
+picture is a pure function of prompt, seed and size. Offered only when the operator asks for it.
+"""
+
+import hashlib
+import os
+import random
+import re
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from typing_extensions import override
+
+from gen_video.engines.catalogue import ModelSpec
+from gen_video.engines.errors import EngineFailedError, EngineOutOfMemoryError
+from gen_video.engines.makes import ChildConfig, Make, Supervision
+from gen_video.engines.tasks import ImageTask, Picture, StepProgress
+
+HANG_SECONDS = 3600.0
+SLICE_SECONDS = 0.02
+_DIRECTIVE = re.compile(r"\b(sleep|bytes|fail|deliver|crash)=([0-9a-z.]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directives:
+    """What a prompt asks the double to do."""
+
+    sleep_seconds: float = 0.0
+    noise_bytes: int = 0
+    failures: int = 0
+    deliver: int | None = None
+    crash: str | None = None
+
+
+def parse_directives(prompt: str) -> Directives:
+    """Read the directives in a prompt; a later one wins."""
+    found = dict(_DIRECTIVE.findall(prompt))
+    return Directives(
+        sleep_seconds=float(found.get("sleep", 0)),
+        noise_bytes=int(found.get("bytes", 0)),
+        failures=int(found.get("fail", 0)),
+        deliver=int(found["deliver"]) if "deliver" in found else None,
+        crash=found.get("crash"),
+    )
+
+
+class TestDouble(Make):
+    """Draws flat colour with some noise, after doing what the prompt says."""
+
+    __test__ = False
+
+    def __init__(self, _config: ChildConfig) -> None:
+        self._loaded: list[str] = []
+
+    @override
+    def load(self, spec: ModelSpec) -> None:
+        if spec.id not in self._loaded:
+            self._loaded.append(spec.id)
+
+    @override
+    def resident_models(self) -> tuple[str, ...]:
+        return tuple(self._loaded)
+
+    @override
+    def run(self, spec: ModelSpec, task: ImageTask, watch: Supervision) -> Iterator[Picture]:
+        self.load(spec)
+        wanted = parse_directives(task.prompt)
+        total = task.num_inference_steps * task.n
+        for index in range(task.n):
+            if wanted.deliver is not None and index >= wanted.deliver:
+                raise EngineFailedError(f"asked to deliver only {wanted.deliver} pictures")
+            for step in range(1, task.num_inference_steps + 1):
+                watch.check()
+                _sleep(wanted.sleep_seconds / total, watch)
+                done = index * task.num_inference_steps + step
+                watch.report(StepProgress(stage="denoising", step=done, steps=total))
+                if done >= total // 2:
+                    _misbehave(wanted, task)
+            yield _draw(task, index, noise_bytes=wanted.noise_bytes)
+
+
+def _sleep(seconds: float, watch: Supervision) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(SLICE_SECONDS, left))
+        watch.check()
+
+
+def _misbehave(wanted: Directives, task: ImageTask) -> None:
+    if task.attempt <= wanted.failures:
+        raise EngineFailedError(f"asked to fail {wanted.failures} times")
+    match wanted.crash:
+        case "segv":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "exit":
+            os._exit(3)
+        case "oom":
+            raise EngineOutOfMemoryError
+        case "hang":
+            time.sleep(HANG_SECONDS)
+        case _:
+            return
+
+
+def _draw(task: ImageTask, index: int, *, noise_bytes: int) -> Picture:
+    seed = task.seed + index
+    key = f"{task.prompt}|{task.negative_prompt}|{seed}|{task.width}x{task.height}"
+    if task.reference_image is not None:
+        key += hashlib.sha256(task.reference_image).hexdigest()
+    digest = hashlib.sha256(key.encode()).digest()
+    pixels = task.width * task.height
+    noise = random.Random(digest).randbytes(min(noise_bytes, pixels * 3))  # noqa: S311 - not a secret
+    flat = digest[:3] * (pixels - len(noise) // 3)
+    rgb = (noise + flat)[: pixels * 3].ljust(pixels * 3, b"\0")
+    return Picture(index=index, width=task.width, height=task.height, seed=seed, rgb=rgb)

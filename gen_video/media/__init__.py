@@ -1,0 +1,1 @@
+"""Media: pixels to files and files to pixels, in memory."""

@@ -1,0 +1,1 @@
+"""Storage: where finished files live."""
