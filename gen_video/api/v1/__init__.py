@@ -1,0 +1,3 @@
+"""The seed's own face: every name that existing clients depend on."""
+
+PREFIX = "/api/v1"

@@ -1,0 +1,157 @@
+"""What requests of the seed's face may carry: the fields, their types, and examples.
+
+Ranges depend on the model and the plan, so they are checked by the generation slice; here only
+what no model could mean is refused.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gen_video.generation.requests import ImageRequest, OutputFormat
+
+HUGE = 2**53
+Whole = Annotated[int, Field(ge=-HUGE, le=HUGE)]
+Number = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
+Name = Annotated[str, Field(max_length=200)]
+
+
+def _says(en: str, zh: str) -> str:
+    return f"{en} / {zh}"
+
+
+class ImageFields(BaseModel):
+    """Fields of `POST /images/generate`, as JSON or as a form."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "prompt": "一个美丽的风景",
+                    "width": 1024,
+                    "height": 1024,
+                    "num_inference_steps": 40,
+                },
+                {"prompt": "a warm sunset over the sea, a small boat", "seed": 7, "n": 2},
+            ]
+        },
+    )
+
+    prompt: str = Field(description=_says("What to draw", "要画的内容"))
+    negative_prompt: str | None = Field(
+        None, description=_says("What to keep out", "不希望出现的内容")
+    )
+    width: Whole | None = Field(
+        None,
+        description=_says(
+            "Pixels; the model's default, mostly 1024", "像素；默认取模型的值，多为 1024"
+        ),
+    )
+    height: Whole | None = Field(None, description=_says("Pixels, as above", "像素，同上"))
+    num_inference_steps: Whole | None = Field(
+        None, description=_says("More is finer and slower", "越多越精细，也越慢")
+    )
+    guidance_scale: Number | None = Field(
+        None, description=_says("How closely the prompt is followed", "贴合提示词的程度")
+    )
+    seed: Whole | None = Field(
+        None,
+        description=_says(
+            "0 to 4294967295; the same seed and fields give the same picture",
+            "0 至 4294967295；相同的种子和参数得到相同的图像",
+        ),
+    )
+    model: Name | None = Field(
+        None, description=_says("An id of GET /api/v1/models", "GET /api/v1/models 中的 id")
+    )
+    n: Whole | None = Field(
+        None, description=_says("How many pictures; 1 if left out", "图像数量，默认 1")
+    )
+    output_format: Literal["png", "jpeg", "webp"] | None = Field(
+        None, description=_says("png if left out", "默认 png")
+    )
+    strength: Number | None = Field(
+        None,
+        description=_says(
+            "Distance from the reference image, 0.01 to 1", "与参考图的差异程度，0.01 至 1"
+        ),
+    )
+    reference_image_type: Name | None = Field(None, description="scene | face")
+    character_lora: Name | None = Field(
+        None, description=_says("A name of GET /api/v1/loras", "GET /api/v1/loras 中的名称")
+    )
+    style_lora: Name | None = Field(None, description=_says("As above", "同上"))
+    metadata: dict[str, str] | None = Field(
+        None,
+        description=_says("Your own notes, up to 16 short texts", "自定义备注，最多 16 项短文本"),
+    )
+    use_model_manager: Any = Field(
+        None, description=_says("Taken and ignored", "为兼容旧客户端而接受，不起作用")
+    )
+    task: Any = Field(
+        None, description=_says("Taken and ignored", "为兼容旧客户端而接受，不起作用")
+    )
+
+    def to_request(self, *, reference_sha256: str | None) -> ImageRequest:
+        """Return the request in the words of the generation slice."""
+        return ImageRequest(
+            prompt=self.prompt,
+            negative_prompt=self.negative_prompt,
+            width=self.width,
+            height=self.height,
+            num_inference_steps=self.num_inference_steps,
+            guidance_scale=self.guidance_scale,
+            seed=self.seed,
+            n=1 if self.n is None else self.n,
+            model=self.model,
+            output_format=self.output_format or OutputFormat.PNG.value,
+            strength=self.strength,
+            reference_sha256=reference_sha256,
+            reference_image_type=self.reference_image_type,
+            character_lora=self.character_lora,
+            style_lora=self.style_lora,
+            metadata=self.metadata or {},
+        )
+
+
+def image_body() -> dict[str, Any]:
+    """Return the OpenAPI request body: JSON, or a form with a reference image."""
+    first, second = _fields_schema()["examples"]
+    examples = {"中文": {"value": first}, "English": {"value": second}}
+    reference = "#/components/schemas/"
+    content = {
+        "application/json": {"schema": {"$ref": f"{reference}ImageFields"}, "examples": examples},
+        "multipart/form-data": {"schema": {"$ref": f"{reference}ImageForm"}},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def body_schemas() -> dict[str, Any]:
+    """Return the schemas that request bodies refer to, by name."""
+    fields = _fields_schema()
+    form = dict(fields, title="ImageForm", properties=dict(fields["properties"]))
+    del form["examples"], form["properties"]["metadata"]
+    form["properties"]["reference_image"] = {
+        "type": "string",
+        "format": "binary",
+        "description": _says(
+            "PNG, JPEG or WebP, for image-to-image", "PNG、JPEG 或 WebP，用于图生图"
+        ),
+    }
+    return {"ImageFields": fields, "ImageForm": form}
+
+
+def _fields_schema() -> dict[str, Any]:
+    schema = ImageFields.model_json_schema()
+    # Limits are the model's: the ones that keep numbers sane here would only mislead.
+    properties = {name: _without_bounds(entry) for name, entry in schema["properties"].items()}
+    return schema | {"properties": properties}
+
+
+def _without_bounds(entry: dict[str, Any]) -> dict[str, Any]:
+    plain = {key: value for key, value in entry.items() if key != "anyOf"}
+    for choice in entry.get("anyOf", ()):
+        if choice != {"type": "null"}:
+            plain |= {key: choice[key] for key in choice if key not in {"minimum", "maximum"}}
+    return plain

@@ -1,0 +1,1 @@
+"""Generation: a request becomes a job becomes files."""

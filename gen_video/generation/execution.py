@@ -1,0 +1,319 @@
+"""Use cases of a worker: claim a job under a lease, renew it, finish it, or give it up.
+
+The fencing number decides: a claim and a sweep move it, and every later step must show it. A
+worker that was thought dead and comes back cannot change, charge or publish anything.
+"""
+
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from gen_video.db.database import Database
+from gen_video.db.watch import announce
+from gen_video.engines.errors import EngineError
+from gen_video.errors import ServiceError
+from gen_video.generation import artifact_store, job_reads, registry_store, store
+from gen_video.generation.endings import Endings
+from gen_video.generation.errors import JobCanceledError, LeaseLostError
+from gen_video.generation.models import ClaimedJob, Delivery, JobProgress, LeaseState
+from gen_video.generation.states import JobKind, JobState
+
+POISON_CRASHES = 3
+BACKOFF_SECONDS = 1.0
+MAX_BACKOFF_SECONDS = 60.0
+
+
+class PoisonError(ServiceError):
+    """The job killed its engine again and again."""
+
+    code = "poison"
+    status = 500
+    message_en = "The job ended the engine {crashes} times and was given up: {reason}"
+    message_zh = "该任务导致生成引擎崩溃 {crashes} 次，已放弃：{reason}"
+
+
+class ExecutionService:
+    """What a worker does with jobs.
+
+    Args:
+        lease: How long a job stays leased without a renewal.
+        attempts: How often a job is tried before a retryable failure becomes final.
+        retention: How long files are kept; None for ever.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        endings: Endings,
+        lease: timedelta,
+        attempts: int,
+        retention: timedelta | None,
+    ) -> None:
+        self._database = database
+        self._endings = endings
+        self.lease = lease
+        self._attempts = attempts
+        self._retention = retention
+
+    def claim(self, *, worker_id: str, models: Sequence[str]) -> ClaimedJob | None:
+        """Lease the next due job for these models; None when there is none."""
+
+        def work(connection: Connection) -> ClaimedJob | None:
+            now = self._database.now(connection)
+            claimed = store.claim_next(
+                connection,
+                worker_id=worker_id,
+                models=models,
+                now=now,
+                lease_until=now + self.lease,
+            )
+            if claimed is not None:
+                announce(connection)
+            return claimed
+
+        return self._database.write(work)
+
+    def has_due_job(self, models: Sequence[str]) -> bool:
+        """Tell, without writing, whether a claim would find something."""
+
+        def work(connection: Connection) -> bool:
+            return job_reads.has_due(connection, models=models, now=self._database.now(connection))
+
+        return self._database.read(work)
+
+    def renew(self, job: ClaimedJob, *, progress: JobProgress | None) -> LeaseState:
+        """Prolong the lease and write progress.
+
+        Raises:
+            LeaseLostError: The attempt is dead; stop at once and throw everything away.
+        """
+
+        def work(connection: Connection) -> LeaseState:
+            now = self._database.now(connection)
+            row = store.renew(
+                connection,
+                job_id=job.id,
+                fence=job.fence,
+                lease_until=now + self.lease,
+                now=now,
+                progress=progress,
+            )
+            if row is None:
+                raise LeaseLostError(job_id=job.id)
+            announce(connection)
+            return _lease_state(row.cancel_requested_at, row.deadline_at, now=now)
+
+        return self._database.write(work)
+
+    def check_lease(self, job: ClaimedJob) -> LeaseState:
+        """Look, without writing, whether the job should stop.
+
+        Raises:
+            LeaseLostError: The attempt is dead.
+        """
+
+        def work(connection: Connection) -> LeaseState:
+            row = job_reads.read_lease(connection, job_id=job.id, fence=job.fence)
+            if row is None:
+                raise LeaseLostError(job_id=job.id)
+            now = self._database.now(connection)
+            return _lease_state(row.cancel_requested_at, row.deadline_at, now=now)
+
+        return self._database.read(work)
+
+    def finish(self, job: ClaimedJob, deliveries: Sequence[Delivery]) -> tuple[str, ...]:
+        """Make an attempt's files the job's result; return their public names in order.
+
+        Raises:
+            JobCanceledError: Its owner canceled the job, which ends here.
+            LeaseLostError: Another attempt owns the job. Either way the files belong to nobody.
+        """
+        names = public_names(job, deliveries)
+
+        def work(connection: Connection) -> bool:
+            now = self._database.now(connection)
+            expires_at = None if self._retention is None else now + self._retention
+            is_won = self._endings.end_job(
+                connection,
+                job_id=job.id,
+                source=JobState.RUNNING,
+                target=JobState.SUCCEEDED,
+                now=now,
+                fence=job.fence,
+                is_unless_canceled=True,
+                captured=len(deliveries),
+                values={"committed_fence": job.fence, "expires_at": expires_at},
+            )
+            if is_won:
+                artifact_store.insert_live(
+                    connection,
+                    job_id=job.id,
+                    fence=job.fence,
+                    deliveries=deliveries,
+                    public_names=names,
+                    now=now,
+                    expires_at=expires_at,
+                )
+            return is_won
+
+        if not self._database.write(work):
+            raise (JobCanceledError if self.cancel(job) else LeaseLostError)(job_id=job.id)
+        return names
+
+    def cancel(self, job: ClaimedJob) -> bool:
+        """End a running job whose owner asked for it; False when it was not ours any more."""
+
+        def work(connection: Connection) -> bool:
+            return self._endings.end_job(
+                connection,
+                job_id=job.id,
+                source=JobState.RUNNING,
+                target=JobState.CANCELED,
+                now=self._database.now(connection),
+                fence=job.fence,
+            )
+
+        return self._database.write(work)
+
+    def fail(self, job: ClaimedJob, error: ServiceError) -> JobState | None:
+        """End an attempt that failed: back to the queue, or for good.
+
+        Returns:
+            The job's state now; None when the lease was lost.
+        """
+        crashes = _crashes(job, error)
+        final: ServiceError | None = None
+        if crashes >= POISON_CRASHES:
+            final = PoisonError(crashes=crashes, reason=error.message("en"))
+        elif self.is_last_attempt(job, error):
+            final = error
+
+        def work(connection: Connection) -> JobState | None:
+            now = self._database.now(connection)
+            if final is not None:
+                is_ended = self._endings.end_job(
+                    connection,
+                    job_id=job.id,
+                    source=JobState.RUNNING,
+                    target=JobState.FAILED,
+                    now=now,
+                    fence=job.fence,
+                    error=final,
+                    values={"crash_count": crashes},
+                )
+                return JobState.FAILED if is_ended else None
+            return self._retry(connection, job, error, crashes=crashes, now=now)
+
+        return self._database.write(work)
+
+    def is_last_attempt(self, job: ClaimedJob, error: ServiceError) -> bool:
+        """Tell whether a failure with this error would be final."""
+        is_poison = _crashes(job, error) >= POISON_CRASHES
+        return is_poison or not error.is_retryable or job.attempt >= self._attempts
+
+    def give_back(self, job: ClaimedJob) -> JobState | None:
+        """Return a job to the queue unfinished, because this worker stops; costs no attempt.
+
+        Returns:
+            The job's state now; None when the lease was lost.
+        """
+
+        def work(connection: Connection) -> JobState | None:
+            now = self._database.now(connection)
+            return self._endings.requeue_or_cancel(
+                connection,
+                job_id=job.id,
+                fence=job.fence,
+                outcome="given_back",
+                now=now,
+                not_before=now,
+                values={"attempt": job.attempt - 1},
+            )
+
+        return self._database.write(work)
+
+    def see_worker(
+        self,
+        *,
+        worker_id: str,
+        host: str,
+        pid: int,
+        models: Sequence[str],
+        resident: Sequence[str],
+        state: str,
+    ) -> None:
+        """Write down a worker's sign of life."""
+
+        def work(connection: Connection) -> None:
+            registry_store.see_worker(
+                connection,
+                worker_id=worker_id,
+                host=host,
+                pid=pid,
+                models=models,
+                resident=resident,
+                state=state,
+                now=self._database.now(connection),
+            )
+
+        self._database.write(work)
+
+    def forget_worker(self, worker_id: str) -> None:
+        """Remove a worker that ends."""
+        self._database.write(lambda connection: registry_store.forget_worker(connection, worker_id))
+
+    def _retry(
+        self,
+        connection: Connection,
+        job: ClaimedJob,
+        error: ServiceError,
+        *,
+        crashes: int,
+        now: datetime,
+    ) -> JobState | None:
+        values: dict[str, object] = {
+            "crash_count": crashes,
+            "error_code": error.code,
+            "error_en": error.message("en"),
+            "error_zh": error.message("zh"),
+        }
+        return self._endings.requeue_or_cancel(
+            connection,
+            job_id=job.id,
+            fence=job.fence,
+            outcome=error.code,
+            now=now,
+            not_before=now + backoff(job.attempt),
+            values=values,
+        )
+
+
+def _crashes(job: ClaimedJob, error: ServiceError) -> int:
+    return job.crash_count + (isinstance(error, EngineError) and error.is_crash)
+
+
+def backoff(attempt: int) -> timedelta:
+    """Return how long to wait before the next attempt: doubling, with jitter, capped."""
+    seconds = min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2 ** (attempt - 1))
+    return timedelta(seconds=seconds * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+
+def public_names(job: ClaimedJob, deliveries: Sequence[Delivery]) -> tuple[str, ...]:
+    """Return the addresses of a job's files: `{job}.png`, or `{job}_1.png` … for several."""
+    folder = "videos" if job.kind is JobKind.VIDEO else "images"
+    if job.input.n == 1:
+        return tuple(f"{folder}/{job.id}.{delivery.extension}" for delivery in deliveries)
+    return tuple(
+        f"{folder}/{job.id}_{delivery.position + 1}.{delivery.extension}" for delivery in deliveries
+    )
+
+
+def _lease_state(
+    cancel_requested_at: datetime | None, deadline_at: datetime, *, now: datetime
+) -> LeaseState:
+    return LeaseState(
+        is_cancel_requested=cancel_requested_at is not None, is_past_deadline=now > deadline_at
+    )

@@ -1,0 +1,189 @@
+"""What the generation slice hands out: jobs, their outputs, and the work for a worker."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gen_video.generation.states import JobKind, JobState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageInput:
+    """A fully resolved request for pictures: what the engine will be asked for.
+
+    Attributes:
+        loras: Names of adapters, all at their normal strength.
+        strength: Distance from the reference image; None without one.
+    """
+
+    prompt: str
+    negative_prompt: str
+    width: int
+    height: int
+    num_inference_steps: int
+    guidance_scale: float
+    seed: int
+    n: int
+    output_format: str
+    model: str
+    strength: float | None = None
+    reference_image_type: str | None = None
+    loras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A finished file: `public_name` is its address, `storage_key` its place."""
+
+    id: str
+    job_id: str
+    fence: int
+    position: int
+    storage_key: str
+    public_name: str
+    state: str
+    mime: str
+    sha256: str
+    size_bytes: int
+    width: int
+    height: int
+    seed: int
+    created_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobProgress:
+    """How far a job is; times in seconds, None when unknown."""
+
+    stage: str
+    step: int
+    steps: int
+    queue_position: int | None = None
+    eta_seconds: float | None = None
+
+    @property
+    def percent(self) -> float:
+        """Return 0 to 100."""
+        return round(100 * self.step / self.steps, 1) if self.steps else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobError:
+    """Why a job has no result, with a stable code and a sentence in both languages."""
+
+    code: str
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as its owner sees it."""
+
+    id: str
+    account_id: str
+    api_key_id: str
+    kind: JobKind
+    model: str
+    state: JobState
+    input: ImageInput
+    metadata: dict[str, str]
+    units: int
+    units_delivered: int | None
+    price_micros: int
+    quota_remaining: dict[str, int]
+    attempt: int
+    progress: JobProgress
+    error: JobError | None
+    cancel_requested_at: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deadline_at: datetime
+    expires_at: datetime | None
+    deleted_at: datetime | None
+    outputs: tuple[Artifact, ...] = ()
+
+    @property
+    def elapsed_seconds(self) -> float | None:
+        """Return the time from acceptance to the end, None while it runs."""
+        if self.finished_at is None:
+            return None
+        return (self.finished_at - self.created_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """The answer to a submit: `is_replayed` when the job had been accepted before."""
+
+    job: Job
+    is_replayed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPage:
+    """One page of jobs, newest first."""
+
+    jobs: tuple[Job, ...]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedJob:
+    """A job under a lease: every later step must show the same fence."""
+
+    id: str
+    fence: int
+    attempt: int
+    crash_count: int
+    kind: JobKind
+    input: ImageInput
+    reference_key: str | None
+    created_at: datetime
+    deadline_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseState:
+    """What a renewal learned."""
+
+    is_cancel_requested: bool
+    is_past_deadline: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A file that an attempt has stored and verified, not yet visible to anybody."""
+
+    position: int
+    storage_key: str
+    extension: str
+    mime: str
+    sha256: str
+    size_bytes: int
+    width: int
+    height: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSnapshot:
+    """The little that a waiting client watches; `fence` counts the attempts."""
+
+    state: JobState
+    stage: str
+    step: int
+    steps: int
+    fence: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFigures:
+    """The queue at one moment, for health and metrics."""
+
+    queued: dict[str, int]
+    running: dict[str, int]
+    time_to_drain_seconds: float
+    workers: int
+    resident_models: tuple[str, ...]
+    oldest_queued_seconds: float
