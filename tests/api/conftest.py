@@ -1,0 +1,115 @@
+"""The real application in this process, with or without a worker that does its jobs."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import func, select
+from starlette.testclient import TestClient
+
+from gen_video.api.app import create_app
+from gen_video.db.schema import metadata
+from gen_video.generation.runner import JobRunner
+from gen_video.settings import Settings
+from gen_video.wiring import Services, build_engine, build_services
+from gen_video.worker.loop import WorkerLoop
+
+FREE_KEY = "test-key-123"
+PAID_KEY = "demo-key-456"
+GENERATE = "/api/v1/images/generate"
+SMALL = {"prompt": "a lake", "width": 64, "height": 64, "num_inference_steps": 2}
+ASYNC = {"Prefer": "respond-async"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """A running application, its services, and clients of two accounts."""
+
+    app: FastAPI
+    services: Services
+    client: TestClient
+    other: TestClient
+
+    def count_rows(self) -> dict[str, int]:
+        """Return how many rows each table has."""
+        return self.services.database.read(
+            lambda connection: {
+                name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for name, table in metadata.tables.items()
+            }
+        )
+
+    def list_files(self) -> list[str]:
+        """Return every file of the object store."""
+        folder = self.services.settings.output_dir
+        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+OpenDoor = Callable[..., Door]
+
+
+@pytest.fixture
+def open_door(tmp_path: Path) -> Iterator[OpenDoor]:
+    """Return a function that starts an application with settings of the test's choice."""
+    opened: list[Iterator[Door]] = []
+
+    def start(**settings: object) -> Door:
+        context = _run(tmp_path, settings)
+        opened.append(context)
+        return next(context)
+
+    yield start
+    for context in opened:
+        next(context, None)
+
+
+@pytest.fixture
+def door(open_door: OpenDoor) -> Door:
+    """Return an application on SQLite that nobody works for: jobs stay queued."""
+    return open_door()
+
+
+@pytest.fixture
+def working(door: Door) -> Iterator[Door]:
+    """Return an application with a worker and the test double's real engine child."""
+    with worker_of(door.services):
+        yield door
+
+
+@contextmanager
+def worker_of(services: Services) -> Iterator[None]:
+    """Run a worker on a thread while the block runs."""
+    engine = build_engine(services.settings, services.catalogue)
+    runner = JobRunner(
+        execution=services.execution, engine=engine, objects=services.objects, version="test"
+    )
+    loop = WorkerLoop(services, runner, metrics=services.metrics)
+    thread = threading.Thread(target=loop.run, name="worker")
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.stop()
+        loop.give_back()
+        thread.join(timeout=20)
+        engine.close()
+
+
+def _run(folder: Path, settings: dict[str, object]) -> Iterator[Door]:
+    chosen = Settings(
+        _env_file=None,
+        data_dir=folder / "data",
+        output_dir=folder / "outputs",
+        lora_dir=folder / "loras",
+        enable_test_model=True,
+        default_image_model="test-double",
+    ).model_copy(update=settings)
+    services = build_services(chosen)
+    app = create_app(services, prepare=services.migrate)
+    with TestClient(app, headers={"X-API-Key": FREE_KEY}, raise_server_exceptions=False) as client:
+        other = TestClient(app, headers={"X-API-Key": PAID_KEY}, raise_server_exceptions=False)
+        yield Door(app=app, services=services, client=client, other=other)

@@ -1,0 +1,135 @@
+"""Drawing and checking models without a service, through the real engine process."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from gen_video.cli.generate import file_name
+from gen_video.media.pictures import read_parameters
+from gen_video.settings import PROJECT_FOLDER
+from tests.cli.conftest import Run
+
+
+def test_a_prompt_becomes_a_file_with_its_parameters(run: Run, tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+
+    outcome = run("generate", "雪山", "-o", str(picture), "--seed", "7", "--width", "128")
+
+    assert outcome.code == 0
+    assert outcome.out.strip() == str(picture)
+    with Image.open(picture) as image:
+        assert image.size == (128, 64)
+    assert read_parameters(picture.read_bytes())["seed"] == "7"
+    assert read_parameters(picture.read_bytes())["prompt"] == "雪山"
+
+
+def test_the_same_seed_draws_the_same_picture(run: Run, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        run("generate", "sea", "-o", str(tmp_path / name), "--seed", "3")
+
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_several_pictures_are_numbered(run: Run, tmp_path: Path) -> None:
+    run("generate", "sea", "-o", str(tmp_path / "sea.webp"), "-n", "2")
+
+    assert sorted(path.name for path in tmp_path.glob("sea*")) == ["sea-1.webp", "sea-2.webp"]
+
+
+def test_a_reference_image_is_taken(run: Run, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
+    reference = str(tmp_path / "red.png")
+
+    outcome = run("generate", "sea", "-o", "x.jpg", "--image", reference, "--strength", "0.5")
+
+    assert outcome.code == 0, outcome.err
+    assert (tmp_path / "x.jpg").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sea", "-o", "x.gif"),
+        ("sea", "--width", "13"),
+        ("sea", "--steps", "100000"),
+        ("sea", "--model", "unknown"),
+        ("sea", "--image", "missing.png"),
+        ("sea", "--strength", "0.5"),
+        ("", "-o", "x.png"),
+        ("sea", "-o", "no/such/folder/x.png"),
+        ("crash=exit", "-o", "x.png"),
+    ],
+)
+def test_what_cannot_be_drawn_says_why(run: Run, arguments: tuple[str, ...]) -> None:
+    outcome = run("generate", *arguments)
+
+    assert outcome.code == 1
+    assert outcome.out == ""
+    assert "Traceback" not in outcome.err
+    assert " / " in outcome.lines[-1]
+
+
+def test_a_single_picture_keeps_the_name_given() -> None:
+    assert file_name(Path("a.png"), position=0, count=1) == Path("a.png")
+    assert file_name(Path("a.png"), position=1, count=2) == Path("a-2.png")
+
+
+def test_checking_a_model_draws_with_it(run: Run, tmp_path: Path) -> None:
+    checked = run("models", "check", "test-double", "-o", str(tmp_path / "check.png"), "--json")
+
+    assert checked.code == 0, checked.err
+    assert json.loads(checked.out)["model"] == "test-double"
+    assert (tmp_path / "check.png").exists()
+
+
+def test_the_list_shows_what_is_offered(run: Run) -> None:
+    rows = json.loads(run("models", "list", "--json").out)
+
+    offered = {row["id"]: row["offered"] for row in rows}
+    assert offered["test-double"]
+    assert not offered["sdxl"]
+
+
+def test_an_added_model_is_listed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = _copy_catalogue(tmp_path, monkeypatch)
+    before = catalogue.read_text(encoding="utf-8")
+
+    added = run("models", "add", "mine", "someone/a-model", "--title-zh", '我的"模型"')
+
+    assert added.code == 0, added.err
+    assert catalogue.read_text(encoding="utf-8").startswith(before.rstrip("\n"))
+    rows = json.loads(run("models", "list", "--json").out)
+    assert [row["source"] for row in rows if row["id"] == "mine"] == ["someone/a-model"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("mini", "x/y"),
+        ("Bad Id", "x/y"),
+        ("mine", "x/y", "--width", "7"),
+        ("m", "x/y", "--hub", "?"),
+    ],
+)
+def test_a_wrong_entry_leaves_the_catalogue_as_it_was(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    catalogue = _copy_catalogue(tmp_path, monkeypatch)
+    before = catalogue.read_bytes()
+
+    outcome = run("models", "add", *arguments)
+
+    assert outcome.code == 1
+    assert catalogue.read_bytes() == before
+    assert [path.name for path in tmp_path.glob(".models-*")] == []
+
+
+def _copy_catalogue(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    catalogue = folder / "models.toml"
+    catalogue.write_bytes((PROJECT_FOLDER / "models.toml").read_bytes())
+    monkeypatch.setenv("GEN_VIDEO_MODELS_FILE", str(catalogue))
+    return catalogue

@@ -1,0 +1,139 @@
+"""Fixtures of the worker tests: the services of a process, and a loop with a scripted engine."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gen_video.accounts.models import Caller
+from gen_video.db.watch import ChangeWatcher
+from gen_video.generation.runner import JobRunner
+from gen_video.generation.states import JobState
+from gen_video.settings import Settings
+from gen_video.storage.memory import MemoryObjectStore
+from gen_video.telemetry.metrics import Metrics
+from gen_video.wiring import DoorThreads, Services
+from gen_video.worker.loop import WorkerLoop
+from tests.db.clocked import migrated_database
+from tests.generation.fakes import PATIENCE_SECONDS, FakeEngine, FlakyDatabase, wait_until
+from tests.generation.studio import CATALOGUE, Studio, open_studio
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A worker's loop with what it works on."""
+
+    studio: Studio
+    services: Services
+    engine: FakeEngine
+    loop: WorkerLoop
+    thread: threading.Thread
+
+    def state(self, caller: Caller, job_id: str) -> JobState:
+        return self.studio.jobs.get(caller, job_id).state
+
+    def wait_for(self, caller: Caller, job_id: str, state: JobState) -> None:
+        """Return when a job has come to a state."""
+        wait_until(lambda: self.state(caller, job_id) is state)
+
+    def end(self) -> None:
+        """Stop the loop and return when it has ended."""
+        self.loop.stop()
+        self.thread.join(PATIENCE_SECONDS)
+        assert not self.thread.is_alive(), "the loop did not end"
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    url = f"sqlite:///{tmp_path / 'test.sqlite3'}"
+    with migrated_database(url):
+        database = FlakyDatabase(url)
+    studio = open_studio(database, MemoryObjectStore())
+    studio.accounts.seed()
+    yield studio
+    database.close()
+
+
+@pytest.fixture
+def caller(studio: Studio) -> Caller:
+    return studio.new_caller()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        _env_file=None,
+        data_dir=tmp_path / "data",
+        output_dir=tmp_path / "outputs",
+        lora_dir=tmp_path / "loras",
+        enable_test_model=True,
+        default_image_model="test-double",
+        preload_models=("sketch", "mona"),
+        sweep_seconds=0.1,
+    )
+
+
+@pytest.fixture
+def services(studio: Studio, settings: Settings) -> Iterator[Services]:
+    """Return the services of a process that uses the studio's database."""
+    services = Services(
+        settings=settings,
+        database=studio.database,
+        catalogue=CATALOGUE,
+        adapters=(),
+        objects=studio.objects,
+        accounts=studio.accounts,
+        quotas=studio.quotas,
+        jobs=studio.jobs,
+        execution=studio.execution,
+        sweeper=studio.sweeper,
+        auditor=studio.auditor,
+        watcher=ChangeWatcher(studio.database),
+        threads=DoorThreads(),
+        metrics=Metrics(),
+    )
+    yield services
+    services.close()
+
+
+@contextmanager
+def shift_of(studio: Studio, services: Services, engine: FakeEngine) -> Iterator[Shift]:
+    """Run a loop on a thread while the block runs."""
+    runner = JobRunner(
+        execution=services.execution, engine=engine, objects=services.objects, version="9.9"
+    )
+    loop = WorkerLoop(services, runner, metrics=services.metrics)
+    thread = threading.Thread(target=loop.run, name="worker")
+    shift = Shift(studio, services, engine, loop, thread)
+    thread.start()
+    try:
+        yield shift
+    finally:
+        studio.database.is_down = False
+        engine.resume()
+        shift.end()
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def shift(studio: Studio, services: Services, engine: FakeEngine) -> Iterator[Shift]:
+    with shift_of(studio, services, engine) as shift:
+        yield shift
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Put the process's signal handlers back afterwards."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
