@@ -97,10 +97,9 @@ class EngineHost(Engine):
     @override
     def generate(self, task: ImageTask, *, on_progress: ProgressListener) -> Iterator[Picture]:
         with self._busy:
-            child = self._require_child()
+            child = self._begin(task)
             finished = False
             try:
-                self._start(child, task)
                 yield from self._follow(child, task, on_progress)
                 finished = True
             except EngineError as error:
@@ -135,15 +134,25 @@ class EngineHost(Engine):
     def close(self) -> None:
         self._drop_child()
 
-    def _start(self, child: "_Child", task: ImageTask) -> None:
-        """Hand a task to the child, with its cancel if that came first; each is sent once."""
+    def _begin(self, task: ImageTask) -> "_Child":
+        """Hand a task to a child; one that died before it could take the task costs nothing."""
+        child = self._require_child()
+        if not self._start(child, task):
+            self._drop_child()
+            child = self._require_child()
+            self._start(child, task)
+        return child
+
+    def _start(self, child: "_Child", task: ImageTask) -> bool:
+        """Hand a task to the child, with its cancel if that came first; tell whether it went."""
         with self._cancelling:
             for other in self._cancelled.keys() - {task.task_id}:
                 del self._cancelled[other]  # it named a task that was over, or never came
-            child.start_task(task)
+            was_sent = child.start_task(task)
             self._running = task.task_id
             if task.task_id in self._cancelled:
                 child.cancel(task.task_id)
+            return was_sent
 
     def _forget(self, task_id: str) -> None:
         with self._cancelling:
@@ -234,11 +243,11 @@ class _Child:
         models = [spec.model_dump(mode="json") for spec in catalogue.list_models()]
         self._send("configure", config=asdict(config), models=models)
 
-    def start_task(self, task: ImageTask) -> None:
-        """Hand a task over."""
+    def start_task(self, task: ImageTask) -> bool:
+        """Hand a task over; tell whether anybody was there to take it."""
         fields = asdict(task)
         reference = fields.pop("reference_image") or b""
-        self._send("generate", reference, task=fields)
+        return self._send("generate", reference, task=fields)
 
     def cancel(self, task_id: str) -> None:
         """Ask for a task to stop."""
@@ -278,12 +287,14 @@ class _Child:
         self._process.wait()
         self._frames.close()
 
-    def _send(self, kind: str, payload: bytes = b"", **fields: object) -> None:
+    def _send(self, kind: str, payload: bytes = b"", **fields: object) -> bool:
         try:
             self._frames.send(kind, payload, **fields)
         except OSError:
             # The listening thread reports the end of the child to whoever waits.
             log.debug("engine_child_unreachable", kind=kind)
+            return False
+        return True
 
     def _listen(self) -> None:
         while True:
