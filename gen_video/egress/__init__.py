@@ -1,0 +1,1 @@
+"""Egress: requests to addresses that users name."""
