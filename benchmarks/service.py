@@ -83,6 +83,7 @@ def prepare(folder: Path) -> str:
                 max_in_flight=AMPLE,
                 max_pictures=10,
                 max_work=AMPLE**2,
+                max_video_work=AMPLE**2,
                 priority=0,
             )
         )

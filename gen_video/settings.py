@@ -49,6 +49,7 @@ class Settings(BaseSettings):
 
     models_file: Path = PROJECT_FOLDER / "models.toml"
     default_image_model: str = "mini"
+    default_video_model: str = ""
     enabled_models: Annotated[tuple[str, ...], NoDecode] = ()
     lora_dir: Path = PROJECT_FOLDER / "models" / "loras"
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|(cuda|xpu|npu)(:\d+)?)$")] = "auto"
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     engine_load_seconds: Annotated[float, Field(ge=1)] = 1800.0
     preload_models: Annotated[tuple[str, ...], NoDecode] = ("mini",)
     hub_offline: bool = False
+    video_share: Annotated[float, Field(ge=0, le=1)] = 0.5
     enable_test_model: bool = False
 
     lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
@@ -69,6 +71,7 @@ class Settings(BaseSettings):
     queue_limit: Annotated[int, Field(ge=1)] = 10_000
 
     retention_days: Annotated[int, Field(ge=0)] = 30
+    url_access: Annotated[str, Field(pattern="^(public|any|off)$")] = "public"
     file_access: Annotated[str, Field(pattern="^(link|key)$")] = "link"
     max_json_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
     max_upload_bytes: Annotated[int, Field(ge=1024)] = 26_214_400

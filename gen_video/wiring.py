@@ -16,6 +16,9 @@ from gen_video.billing.service import LedgerService
 from gen_video.db import migrate
 from gen_video.db.database import Database
 from gen_video.db.watch import ChangeWatcher
+from gen_video.egress.closed import ClosedFetcher
+from gen_video.egress.fetch import EgressClient
+from gen_video.egress.fetcher import Fetcher
 from gen_video.engines.catalogue import Catalogue, load_catalogue
 from gen_video.engines.host import EngineHost, HostLimits
 from gen_video.engines.loras import Adapter, list_adapters
@@ -71,6 +74,7 @@ class Services:
     catalogue: Catalogue
     adapters: tuple[Adapter, ...]
     objects: ObjectStore
+    fetcher: Fetcher
     accounts: AccountService
     quotas: QuotaService
     jobs: JobService
@@ -149,11 +153,19 @@ def build_engine(
             memory_mib=settings.engine_memory_mib,
             lora_folder=str(settings.lora_dir),
             is_hub_offline=settings.hub_offline,
+            video_share=settings.video_share,
         ),
         limits=HostLimits(hang=settings.engine_hang_seconds, load=settings.engine_load_seconds),
         environment=process_environment(),
         on_restart=on_restart,
     )
+
+
+def build_fetcher(settings: Settings) -> Fetcher:
+    """Return what fetches the URLs that users name."""
+    if settings.url_access == "off":
+        return ClosedFetcher()
+    return EgressClient(allow_private=settings.url_access == "any")
 
 
 def migrate_database(settings: Settings) -> str:
@@ -177,6 +189,7 @@ def build_services(settings: Settings) -> Services:
     catalogue = load_catalogue(
         settings.models_file,
         default_image_model=settings.default_image_model,
+        default_video_model=settings.default_video_model,
         include_test_models=settings.enable_test_model,
         base_folder=PROJECT_FOLDER,
         enabled_models=settings.enabled_models,
@@ -207,6 +220,7 @@ def build_services(settings: Settings) -> Services:
         catalogue=catalogue,
         adapters=adapters,
         objects=objects,
+        fetcher=build_fetcher(settings),
         accounts=accounts,
         quotas=quotas,
         jobs=JobService(database=database, submitter=submitter, endings=endings, objects=objects),

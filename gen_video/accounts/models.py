@@ -11,7 +11,8 @@ class Plan:
     Attributes:
         max_in_flight: Jobs that may be queued or running at once.
         max_pictures: Pictures that one request may ask for.
-        max_work: Cap on width x height x steps x pictures (x frames) of one request.
+        max_work: Cap on width x height x steps x pictures of one request.
+        max_video_work: Cap on width x height x steps x frames of one request.
         priority: Higher runs first.
     """
 
@@ -24,6 +25,7 @@ class Plan:
     max_in_flight: int
     max_pictures: int
     max_work: int
+    max_video_work: int
     priority: int
 
     def units_per_day(self, kind: str) -> int:
@@ -42,6 +44,7 @@ DEFAULT_PLANS = (
         max_in_flight=10,
         max_pictures=4,
         max_work=2048 * 2048 * 100,
+        max_video_work=2048 * 2048 * 100 * 16,
         priority=0,
     ),
     Plan(
@@ -54,6 +57,7 @@ DEFAULT_PLANS = (
         max_in_flight=100,
         max_pictures=10,
         max_work=2048 * 2048 * 100 * 10,
+        max_video_work=2048 * 2048 * 100 * 16 * 10,
         priority=10,
     ),
 )

@@ -26,6 +26,7 @@ plans = Table(
     Column("max_in_flight", Integer, nullable=False),
     Column("max_pictures", Integer, nullable=False),
     Column("max_work", BigInteger, nullable=False),
+    Column("max_video_work", BigInteger, nullable=False, server_default="0"),
     Column("priority", Integer, nullable=False),
     CheckConstraint("images_per_day >= 0 AND videos_per_day >= 0", name="limits_not_negative"),
 )

@@ -10,7 +10,7 @@ from gen_video import __version__
 from gen_video.api import figures, pages, problems
 from gen_video.api.drain import Drain
 from gen_video.api.middleware import BodyGuard, DrainGate, HeadAsGet, RequestMiddleware
-from gen_video.api.v1 import files, health, images, jobs, models, quota, videos
+from gen_video.api.v1 import PREFIX, files, health, images, jobs, models, quota, videos
 from gen_video.api.v1.health import HealthCheck
 from gen_video.wiring import Services
 
@@ -72,6 +72,7 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
         BodyGuard,
         max_json_bytes=settings.max_json_bytes,
         max_upload_bytes=settings.max_upload_bytes,
+        uploads=(f"{PREFIX}/videos/generate",),
     )
     app.add_middleware(HeadAsGet, own=(files.FOLDER, pages.STATIC_PATH), endless="/events")
     app.add_middleware(DrainGate, is_draining=lambda: app.state.drain.is_draining)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from gen_video import __version__
 from gen_video.api.v1.fields import body_schemas
+from gen_video.api.v1.video_fields import video_schemas
 
 DESCRIPTION = """
 Images over HTTP: an API key, a daily quota, a job, a file.
@@ -120,7 +121,7 @@ def _describe_errors(document: dict[str, Any]) -> dict[str, Any]:
     problem = ProblemView.model_json_schema(ref_template=template)
     schemas |= problem.pop("$defs")
     schemas["ProblemView"] = problem
-    schemas |= body_schemas()
+    schemas |= body_schemas() | video_schemas()
     for path in document["paths"].values():
         for method, operation in path.items():
             _describe_operation(operation, method)

@@ -88,10 +88,22 @@ class RequestMiddleware:
 
 
 class BodyGuard:
-    """Bounds the size, the encoding and the arrival time of request bodies, chunked or not."""
+    """Bounds the size, the encoding and the arrival time of request bodies, chunked or not.
 
-    def __init__(self, app: ASGIApp, *, max_json_bytes: int, max_upload_bytes: int) -> None:
+    Args:
+        uploads: Paths whose JSON may carry whole pictures and is bounded like a form.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_json_bytes: int,
+        max_upload_bytes: int,
+        uploads: tuple[str, ...] = (),
+    ) -> None:
         self._app = app
+        self._uploads = uploads
         self._max_json_bytes = max_json_bytes
         self._max_upload_bytes = max_upload_bytes
 
@@ -101,7 +113,8 @@ class BodyGuard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        is_upload = headers.get("content-type", "").startswith("multipart/form-data")
+        is_form = headers.get("content-type", "").startswith("multipart/form-data")
+        is_upload = is_form or scope["path"] in self._uploads
         limit = self._max_upload_bytes if is_upload else self._max_json_bytes
         refusal = _refuse_early(headers, limit)
         if refusal is not None:

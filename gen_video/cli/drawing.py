@@ -11,9 +11,10 @@ from gen_video.accounts.models import DEFAULT_PLANS, Plan
 from gen_video.engines.catalogue import Catalogue, ModelSpec, load_catalogue
 from gen_video.engines.host import EngineHost
 from gen_video.engines.loras import list_adapters
-from gen_video.engines.tasks import ImageTask, LoraChoice, Picture, StepProgress
+from gen_video.engines.tasks import Picture, StepProgress
 from gen_video.errors import ServiceError
 from gen_video.generation.models import ImageInput
+from gen_video.generation.pictures import image_task, picture_parameters
 from gen_video.generation.requests import ImageRequest, resolve_image
 from gen_video.ids import new_id
 from gen_video.media.pictures import PictureFormat, encode_picture
@@ -28,6 +29,7 @@ FORMATS = {
     ".webp": PictureFormat.WEBP,
 }
 HUGE = 10**15
+SOFTWARE = f"gen_video {__version__}"
 
 
 class UnknownFormatError(ServiceError):
@@ -56,7 +58,7 @@ class Drawing:
 
 def own_plan() -> Plan:
     """Return the plan of somebody at their own machine: only the model's limits count."""
-    return replace(DEFAULT_PLANS[-1], max_pictures=HUGE, max_work=HUGE)
+    return replace(DEFAULT_PLANS[-1], max_pictures=HUGE, max_work=HUGE, max_video_work=HUGE)
 
 
 def open_catalogue(settings: Settings, *models: str) -> Catalogue:
@@ -101,22 +103,8 @@ def draw(
     engine: EngineHost, drawing: Drawing, *, on_progress: Callable[[StepProgress], None]
 ) -> Iterator[Picture]:
     """Yield each picture as soon as it is finished."""
-    wanted = drawing.wanted
-    task = ImageTask(
-        task_id=new_id("cli"),
-        model=wanted.model,
-        prompt=wanted.prompt,
-        negative_prompt=wanted.negative_prompt,
-        width=wanted.width,
-        height=wanted.height,
-        num_inference_steps=wanted.num_inference_steps,
-        guidance_scale=wanted.guidance_scale,
-        seed=wanted.seed,
-        n=wanted.n,
-        reference_image=None if drawing.reference is None else drawing.reference.png,
-        strength=1.0 if wanted.strength is None else wanted.strength,
-        loras=tuple(LoraChoice(name=name) for name in wanted.loras),
-    )
+    reference = None if drawing.reference is None else drawing.reference.png
+    task = image_task(drawing.wanted, task_id=new_id("cli"), reference=reference)
     return engine.generate(task, on_progress=on_progress)
 
 
@@ -131,7 +119,7 @@ def save(picture: Picture, wanted: ImageInput, path: Path) -> None:
         width=picture.width,
         height=picture.height,
         picture_format=format_of(path),
-        parameters=_parameters(picture, wanted),
+        parameters=picture_parameters(wanted, picture, software=SOFTWARE),
     )
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -169,20 +157,3 @@ def read_bytes(path: Path) -> bytes:
 def trial_request(spec: ModelSpec) -> ImageRequest:
     """Return a small request with which a model is tried."""
     return ImageRequest(prompt="一个美丽的风景 a beautiful landscape", model=spec.id, seed=1)
-
-
-def _parameters(picture: Picture, wanted: ImageInput) -> dict[str, str]:
-    parameters = {
-        "prompt": wanted.prompt,
-        "negative_prompt": wanted.negative_prompt,
-        "model": wanted.model,
-        "seed": str(picture.seed),
-        "num_inference_steps": str(wanted.num_inference_steps),
-        "guidance_scale": str(wanted.guidance_scale),
-        "width": str(picture.width),
-        "height": str(picture.height),
-        "software": f"gen_video {__version__}",
-    }
-    if wanted.strength is not None:
-        parameters["strength"] = str(wanted.strength)
-    return parameters

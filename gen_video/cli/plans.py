@@ -40,6 +40,7 @@ def set_plan(
     max_in_flight: Count = None,
     max_pictures: Count = None,
     max_work: Count = None,
+    max_video_work: Count = None,
     priority: Annotated[int | None, typer.Option()] = None,
     tier: Annotated[str | None, typer.Option(help="Name in responses / 响应中的等级名")] = None,
 ) -> None:
@@ -55,6 +56,7 @@ def set_plan(
         "max_in_flight": max_in_flight,
         "max_pictures": max_pictures,
         "max_work": max_work,
+        "max_video_work": max_video_work,
         "priority": priority,
         "tier": tier,
     }

@@ -4,6 +4,7 @@ Read from `models.toml`. Pure: no weights are touched and nothing heavy is impor
 process can use it.
 """
 
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -23,6 +24,13 @@ class TaskKind(StrEnum):
 
     TEXT_TO_IMAGE = "text-to-image"
     IMAGE_TO_IMAGE = "image-to-image"
+    TEXT_TO_VIDEO = "text-to-video"
+    IMAGE_TO_VIDEO = "image-to-video"
+
+    @property
+    def makes_video(self) -> bool:
+        """Tell whether a video comes out."""
+        return self in {TaskKind.TEXT_TO_VIDEO, TaskKind.IMAGE_TO_VIDEO}
 
 
 class CatalogueError(ServiceError):
@@ -55,10 +63,17 @@ class ModelDefaults(_Part):
     guidance_scale: float
     negative_prompt: str = ""
     strength: float = 0.6
+    num_frames: int = 1
+    fps: int = 16
 
 
 class ModelLimits(_Part):
-    """What a request may ask for; sizes in pixels."""
+    """What a request may ask for; sizes in pixels.
+
+    Attributes:
+        frames_step: The model makes `frames_step * k + 1` frames; 1 for any number.
+        max_frames: Of one scene.
+    """
 
     min_width: int = 256
     max_width: int = 2048
@@ -71,6 +86,18 @@ class ModelLimits(_Part):
     max_n: int = Field(default=10, ge=1)
     max_guidance_scale: float = 30.0
     max_prompt_characters: int = 4000
+    min_frames: int = Field(default=1, ge=1)
+    max_frames: int = Field(default=1, ge=1)
+    frames_step: int = Field(default=1, ge=1)
+    min_fps: int = Field(default=1, ge=1)
+    max_fps: int = Field(default=60, ge=1, le=120)
+
+    def nearest_frames(self, wanted: float) -> int:
+        """Return the number of frames that the model makes and that is nearest to this."""
+        lowest = math.ceil((self.min_frames - 1) / self.frames_step)
+        highest = (self.max_frames - 1) // self.frames_step
+        nearest = min(max(round((wanted - 1) / self.frames_step), lowest), highest)
+        return nearest * self.frames_step + 1
 
 
 class ModelSpec(_Part):
@@ -118,6 +145,16 @@ class ModelSpec(_Part):
     enabled: bool = False
     lora_family: str | None = None
 
+    @property
+    def makes_videos(self) -> bool:
+        """Tell whether videos can be asked for."""
+        return any(kind.makes_video for kind in self.kinds)
+
+    @property
+    def makes_pictures(self) -> bool:
+        """Tell whether pictures can be asked for."""
+        return any(not kind.makes_video for kind in self.kinds)
+
     @model_validator(mode="after")
     def _defaults_fit_limits(self) -> Self:
         limits, defaults = self.limits, self.defaults
@@ -127,9 +164,13 @@ class ModelSpec(_Part):
             and limits.min_steps <= defaults.num_inference_steps <= limits.max_steps
             and defaults.width % limits.multiple_of == 0
             and defaults.height % limits.multiple_of == 0
+            and limits.nearest_frames(defaults.num_frames) == defaults.num_frames
+            and limits.min_fps <= defaults.fps <= limits.max_fps
         )
         if not fits:
             raise ValueError("the defaults do not lie within the limits")
+        if self.makes_videos and limits.multiple_of % 2:
+            raise ValueError("videos have even sides: multiple_of must be even")
         return self
 
 
@@ -143,6 +184,7 @@ class Catalogue:
     Args:
         specs: What is on offer.
         default_image_model: Used by a request that names none.
+        default_video_model: Likewise for videos; empty when none is on offer.
         worlds: What the models of a small world know, by id.
         suggestions: Ids of general models, also of those that are not on offer yet.
     """
@@ -152,6 +194,7 @@ class Catalogue:
         specs: Sequence[ModelSpec],
         *,
         default_image_model: str,
+        default_video_model: str = "",
         worlds: Mapping[str, World] | None = None,
         suggestions: Sequence[str] = (),
     ) -> None:
@@ -159,6 +202,7 @@ class Catalogue:
         self._worlds = dict(worlds or {})
         self._suggestions = tuple(suggestions)
         self.default_image_model = default_image_model
+        self.default_video_model = default_video_model
 
     def get(self, model_id: str) -> ModelSpec:
         """Return a model.
@@ -219,6 +263,7 @@ def load_catalogue(
     path: Path,
     *,
     default_image_model: str,
+    default_video_model: str = "",
     include_test_models: bool,
     base_folder: Path,
     enabled_models: Sequence[str] = (),
@@ -228,12 +273,13 @@ def load_catalogue(
     Args:
         path: The catalogue file.
         default_image_model: Used by a request that names none.
+        default_video_model: Likewise for videos; the first one on offer when empty.
         include_test_models: Offer the test double too.
         base_folder: What relative folders of local models are relative to.
         enabled_models: Ids that are on offer in addition to those enabled in the file.
 
     Raises:
-        CatalogueError: The file is wrong, or the default model is not on offer.
+        CatalogueError: The file is wrong, or a default model is not on offer.
     """
     offered: list[ModelSpec] = []
     specs = read_specs(path)
@@ -246,14 +292,20 @@ def load_catalogue(
     catalogue = Catalogue(
         offered,
         default_image_model=default_image_model,
+        default_video_model=default_video_model or _first_video_model(offered),
         worlds=_load_worlds(path, offered),
         suggestions=[spec.id for spec in specs if spec.is_suggested],
     )
-    if catalogue.find(default_image_model) is None:
-        raise CatalogueError(
-            file=path.name, where=default_image_model, reason="the default model is not enabled"
-        )
+    for model_id in (default_image_model, default_video_model):
+        if model_id and catalogue.find(model_id) is None:
+            raise CatalogueError(
+                file=path.name, where=model_id, reason="the default model is not enabled"
+            )
     return catalogue
+
+
+def _first_video_model(specs: Sequence[ModelSpec]) -> str:
+    return next((spec.id for spec in specs if spec.makes_videos), "")
 
 
 def _with_absolute_source(spec: ModelSpec, base_folder: Path) -> ModelSpec:

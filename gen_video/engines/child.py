@@ -6,13 +6,13 @@ the socket, one shows signs of life. When the worker is gone the child ends at o
 
 import ctypes
 import os
-import queue
 import re
 import signal
 import socket
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from gen_video.engines.catalogue import ModelSpec
@@ -25,7 +25,8 @@ from gen_video.engines.errors import (
 )
 from gen_video.engines.frames import Frame, FrameSocket
 from gen_video.engines.makes import ChildConfig, Make, Supervision, build_make
-from gen_video.engines.tasks import ImageTask, LoraChoice, StepProgress
+from gen_video.engines.tasks import ImageTask, LoraChoice, StepProgress, Task, VideoTask
+from gen_video.engines.turns import StepReport, Tray, Turns
 from gen_video.errors import ServiceError
 
 ALIVE_SECONDS = 1.0
@@ -42,7 +43,7 @@ class EngineChild:
 
     def __init__(self, frames: FrameSocket) -> None:
         self._frames = frames
-        self._inbox: queue.Queue[Frame] = queue.Queue()
+        self._tray = Tray()
         self._cancelled: set[str] = set()
         self._makes: dict[str, Make] = {}
         self._config = ChildConfig()
@@ -53,7 +54,7 @@ class EngineChild:
         threading.Thread(target=self._read, name="reader", daemon=True).start()
         threading.Thread(target=self._show_life, name="life", daemon=True).start()
         while True:
-            frame = self._inbox.get()
+            frame = self._tray.take()
             match frame.kind:
                 case "configure":
                     self._configure(frame.header)
@@ -61,6 +62,8 @@ class EngineChild:
                     self._warm(str(frame.header["model"]))
                 case "generate":
                     self._generate(frame)
+                case "film":
+                    self._film(frame)
                 case unknown:
                     raise ValueError(f"unknown frame {unknown}")
 
@@ -74,7 +77,7 @@ class EngineChild:
             if frame.kind == "cancel":
                 self._cancelled.add(str(frame.header["task_id"]))
             else:
-                self._inbox.put(frame)
+                self._tray.put(frame)
 
     def _show_life(self) -> None:
         pause = threading.Event()
@@ -99,12 +102,16 @@ class EngineChild:
             self._frames.send("warm_failed", model=model_id, reason=_reason(error))
         self._tell_residents()
 
-    def _generate(self, frame: Frame) -> None:
-        task = parse_task(frame)
-        try:
-            spec = self._specs[task.model]
-            self._frames.send("progress", task_id=task.task_id, stage="loading", step=0, steps=1)
-            for picture in self._make_of(spec).run(spec, task, self._supervision(task)):
+    def _generate(self, frame: Frame, *, outer: StepReport | None = None) -> None:
+        """Draw the pictures of a task; `outer` is the progress of a video that waits meanwhile."""
+        task = parse_image_task(frame)
+
+        def work(make: Make, spec: ModelSpec) -> None:
+            watch = Supervision(
+                report=lambda progress: self._report(task, progress, outer=outer),
+                check=lambda: self._check(task),
+            )
+            for picture in make.run(spec, task, watch):
                 self._frames.send(
                     "picture",
                     picture.rgb,
@@ -114,6 +121,56 @@ class EngineChild:
                     height=picture.height,
                     seed=picture.seed,
                 )
+
+        self._serve_task(task, work)
+
+    def _film(self, frame: Frame) -> None:
+        """Make a clip; pictures that come meanwhile are drawn between its steps."""
+        task = parse_video_task(frame)
+        latest = StepReport(task=task, progress=StepProgress(stage="loading", step=0, steps=1))
+        turns = Turns(video_share=self._config.video_share)
+
+        def report(progress: StepProgress) -> None:
+            latest.progress = progress
+            self._report(task, progress)
+
+        def check() -> None:
+            self._check(task)
+            while turns.is_pictures_turn() and self._draw_waiting(turns, latest):
+                self._check(task)
+
+        def work(make: Make, spec: ModelSpec) -> None:
+            for part in make.film(spec, task, Supervision(report=report, check=check)):
+                self._frames.send(
+                    "frames",
+                    part.rgb,
+                    task_id=task.task_id,
+                    first=part.first,
+                    count=part.count,
+                    width=part.width,
+                    height=part.height,
+                )
+
+        self._serve_task(task, work)
+
+    def _draw_waiting(self, turns: Turns, video: StepReport) -> bool:
+        """Draw for one waiting picture task, if there is one and room for its model."""
+        frame = self._tray.take_first("generate", self._has_room)
+        if frame is None:
+            return False
+        with turns.picture():
+            self._generate(frame, outer=video)
+        return True
+
+    def _has_room(self, frame: Frame) -> bool:
+        spec = self._specs[str(frame.header["task"]["model"])]
+        return self._make_of(spec).has_room_for(spec)
+
+    def _serve_task(self, task: Task, work: Callable[[Make, ModelSpec], None]) -> None:
+        try:
+            spec = self._specs[task.model]
+            self._frames.send("progress", task_id=task.task_id, stage="loading", step=0, steps=1)
+            work(self._make_of(spec), spec)
             self._frames.send("done", task_id=task.task_id)
         except Exception as error:  # noqa: BLE001 - outer edge of the child: everything is reported
             self._report_failure(task, error)
@@ -121,23 +178,27 @@ class EngineChild:
             self._cancelled.discard(task.task_id)
         self._tell_residents()
 
-    def _supervision(self, task: ImageTask) -> Supervision:
-        def report(progress: StepProgress) -> None:
-            self._frames.send(
-                "progress",
-                task_id=task.task_id,
-                stage=progress.stage,
-                step=progress.step,
-                steps=progress.steps,
-            )
+    def _report(
+        self, task: Task, progress: StepProgress, *, outer: StepReport | None = None
+    ) -> None:
+        self._send_progress(task, progress)
+        if outer is not None:  # the video that waits has not hung
+            self._send_progress(outer.task, outer.progress)
 
-        def check() -> None:
-            if task.task_id in self._cancelled:
-                raise EngineCancelledError
+    def _send_progress(self, task: Task, progress: StepProgress) -> None:
+        self._frames.send(
+            "progress",
+            task_id=task.task_id,
+            stage=progress.stage,
+            step=progress.step,
+            steps=progress.steps,
+        )
 
-        return Supervision(report=report, check=check)
+    def _check(self, task: Task) -> None:
+        if task.task_id in self._cancelled:
+            raise EngineCancelledError
 
-    def _report_failure(self, task: ImageTask, error: Exception) -> None:
+    def _report_failure(self, task: Task, error: Exception) -> None:
         if not isinstance(error, ServiceError):
             traceback.print_exception(error)
         error = as_engine_error(error)
@@ -153,12 +214,17 @@ class EngineChild:
         self._frames.send("resident", models=models)
 
 
-def parse_task(frame: Frame) -> ImageTask:
+def parse_image_task(frame: Frame) -> ImageTask:
     """Turn a `generate` frame back into a task."""
     fields = dict(frame.header["task"])
     fields["loras"] = tuple(LoraChoice(**choice) for choice in fields.get("loras", ()))
     fields["reference_image"] = frame.payload or None
     return ImageTask(**fields)
+
+
+def parse_video_task(frame: Frame) -> VideoTask:
+    """Turn a `film` frame back into a task."""
+    return VideoTask(**frame.header["task"], reference_image=frame.payload or None)
 
 
 def as_engine_error(error: Exception) -> ServiceError:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Protocol
 
 from gen_video.engines.catalogue import ModelSpec
-from gen_video.engines.tasks import ImageTask, Picture, StepProgress
+from gen_video.engines.tasks import Frames, ImageTask, Picture, StepProgress, VideoTask
 
 MAKES = {
-    "diffusers": "gen_video.engines.diffusers_image:DiffusersMake",
+    "diffusers": "gen_video.engines.diffusers_make:DiffusersMake",
     "test-double": "gen_video.engines.test_double:TestDouble",
 }
 
@@ -28,6 +28,8 @@ class ChildConfig:
         memory_mib: Budget for resident models; 0 for most of what the device has.
         lora_folder: Where the operator's adapters lie.
         is_hub_offline: Never ask a model hub.
+        video_share: The part of the device's time that a running video keeps while pictures
+            wait, 0 to 1; at 1 they wait for its end.
     """
 
     device: str = "auto"
@@ -35,6 +37,7 @@ class ChildConfig:
     memory_mib: int = 0
     lora_folder: str = ""
     is_hub_offline: bool = False
+    video_share: float = 0.5
 
     @property
     def lora_path(self) -> Path:
@@ -66,6 +69,14 @@ class Make(Protocol):
 
     def run(self, spec: ModelSpec, task: ImageTask, watch: Supervision) -> Iterator[Picture]:
         """Yield the task's pictures in order."""
+        ...
+
+    def film(self, spec: ModelSpec, task: VideoTask, watch: Supervision) -> Iterator[Frames]:
+        """Yield the task's frames in order; `watch.check` is called between steps."""
+        ...
+
+    def has_room_for(self, spec: ModelSpec) -> bool:
+        """Tell whether a model can run now without another one leaving the memory."""
         ...
 
     def resident_models(self) -> tuple[str, ...]:

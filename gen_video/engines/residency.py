@@ -47,6 +47,11 @@ class Residency:
         self._residents[model_id] = load()
         return self._residents[model_id]
 
+    def has_room_for(self, model_id: str, *, need_mib: int) -> bool:
+        """Tell whether a model is loaded, or fits beside those that are."""
+        is_there = model_id in self._residents
+        return is_there or self._used_mib() + need_mib <= self._budget_mib
+
     def names(self) -> tuple[str, ...]:
         """Return the ids of the loaded models, least recently used first."""
         return tuple(self._residents)

@@ -5,7 +5,7 @@ A task is fully resolved: no default is left to the engine. Pixels travel as raw
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,40 @@ class ImageTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VideoTask:
+    """One request for one clip: frames of one prompt, or frames that begin with a picture.
+
+    Attributes:
+        task_id: Names the run in logs and cancellations; unique per attempt and scene.
+        model: Catalogue id.
+        width: Pixels, a multiple of what the catalogue entry says.
+        height: Likewise.
+        num_frames: A number that the model can make, see `ModelLimits`.
+        fps: Frames per second that the clip will be shown at; some models want to know.
+        reference_image: A PNG that the service itself re-encoded: the first frame; None for
+            text-to-video.
+        attempt: How often the job was tried, from 1; only the test double looks at it.
+    """
+
+    task_id: str
+    model: str
+    prompt: str
+    negative_prompt: str
+    width: int
+    height: int
+    num_frames: int
+    fps: int
+    num_inference_steps: int
+    guidance_scale: float
+    seed: int
+    reference_image: bytes | None = None
+    attempt: int = 1
+
+
+Task: TypeAlias = ImageTask | VideoTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepProgress:
     """How far a task is: `step` of `steps`, counted over all pictures of the task.
 
@@ -71,19 +105,37 @@ class Picture:
     rgb: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frames:
+    """Some finished frames of a clip, in order: `first` counts from 0.
+
+    `rgb` holds count x height x width x 3 bytes, frame by frame, row by row.
+    """
+
+    first: int
+    count: int
+    width: int
+    height: int
+    rgb: bytes
+
+
 ProgressListener = Callable[[StepProgress], None]
 
 
 class Engine(Protocol):
-    """Makes pictures; one call at a time.
+    """Makes pictures and clips; one picture task and one video task at a time.
 
-    `generate` yields each picture as soon as it is finished. Closing the iterator, or `cancel`
-    from another thread, stops the work within one step; a child that does not answer in time
-    is killed. Errors are subclasses of `EngineError`.
+    `generate` yields each picture as soon as it is finished, `film` frames as they are decoded.
+    Closing the iterator, or `cancel` from another thread, stops the work within one step; a
+    child that does not answer in time is killed. Errors are subclasses of `EngineError`.
     """
 
     def generate(self, task: ImageTask, *, on_progress: ProgressListener) -> Iterator[Picture]:
         """Run one task; yield its pictures in order."""
+        ...
+
+    def film(self, task: VideoTask, *, on_progress: ProgressListener) -> Iterator[Frames]:
+        """Run one task; yield its frames in order."""
         ...
 
     def cancel(self, task_id: str) -> None:

@@ -2,8 +2,9 @@
 
 `sleep=S` spreads S seconds over the steps; `bytes=B` fills the picture with so much noise that
 a PNG of it has about B bytes; `fail=N` fails the first N attempts; `deliver=K` fails after K
-pictures; `crash=segv|exit|oom|hang` ends the child that way, in the middle of the steps. The
-picture is a pure function of prompt, seed and size. Offered only when the operator asks for it.
+pictures or frames; `crash=segv|exit|oom|hang` ends the child that way, in the middle of the
+steps. Pictures and clips (a bar moves over a flat colour) are a pure function of prompt, seed and
+size. Offered only when the operator asks for it.
 """
 
 import hashlib
@@ -20,10 +21,11 @@ from typing_extensions import override
 from gen_video.engines.catalogue import ModelSpec
 from gen_video.engines.errors import EngineFailedError, EngineOutOfMemoryError
 from gen_video.engines.makes import ChildConfig, Make, Supervision
-from gen_video.engines.tasks import ImageTask, Picture, StepProgress
+from gen_video.engines.tasks import Frames, ImageTask, Picture, StepProgress, Task, VideoTask
 
 HANG_SECONDS = 3600.0
 SLICE_SECONDS = 0.02
+FRAMES_PER_PART = 8
 _DIRECTIVE = re.compile(r"\b(sleep|bytes|fail|deliver|crash)=([0-9a-z.]+)")
 
 
@@ -68,6 +70,10 @@ class TestDouble(Make):
         return tuple(self._loaded)
 
     @override
+    def has_room_for(self, spec: ModelSpec) -> bool:
+        return True
+
+    @override
     def run(self, spec: ModelSpec, task: ImageTask, watch: Supervision) -> Iterator[Picture]:
         self.load(spec)
         wanted = parse_directives(task.prompt)
@@ -84,6 +90,32 @@ class TestDouble(Make):
                     _misbehave(wanted, task)
             yield _draw(task, index, noise_bytes=wanted.noise_bytes)
 
+    @override
+    def film(self, spec: ModelSpec, task: VideoTask, watch: Supervision) -> Iterator[Frames]:
+        self.load(spec)
+        wanted = parse_directives(task.prompt)
+        steps = task.num_inference_steps
+        for step in range(1, steps + 1):
+            watch.check()
+            _sleep(wanted.sleep_seconds / steps, watch)
+            watch.report(StepProgress(stage="denoising", step=step, steps=steps))
+            if step >= steps // 2:
+                _misbehave(wanted, task)
+        watch.report(StepProgress(stage="decoding", step=steps, steps=steps))
+        ground, bar = _clip_colors(task)
+        for first in range(0, task.num_frames, FRAMES_PER_PART):
+            watch.check()
+            if wanted.deliver is not None and first >= wanted.deliver:
+                raise EngineFailedError(f"asked to deliver only {wanted.deliver} frames")
+            numbers = range(first, min(first + FRAMES_PER_PART, task.num_frames))
+            yield Frames(
+                first=first,
+                count=len(numbers),
+                width=task.width,
+                height=task.height,
+                rgb=b"".join(_draw_frame(task, number, ground, bar) for number in numbers),
+            )
+
 
 def _sleep(seconds: float, watch: Supervision) -> None:
     until = time.monotonic() + seconds
@@ -92,7 +124,7 @@ def _sleep(seconds: float, watch: Supervision) -> None:
         watch.check()
 
 
-def _misbehave(wanted: Directives, task: ImageTask) -> None:
+def _misbehave(wanted: Directives, task: Task) -> None:
     if task.attempt <= wanted.failures:
         raise EngineFailedError(f"asked to fail {wanted.failures} times")
     match wanted.crash:
@@ -119,3 +151,19 @@ def _draw(task: ImageTask, index: int, *, noise_bytes: int) -> Picture:
     flat = digest[:3] * (pixels - len(noise) // 3)
     rgb = (noise + flat)[: pixels * 3].ljust(pixels * 3, b"\0")
     return Picture(index=index, width=task.width, height=task.height, seed=seed, rgb=rgb)
+
+
+def _clip_colors(task: VideoTask) -> tuple[bytes, bytes]:
+    key = f"{task.prompt}|{task.negative_prompt}|{task.seed}|{task.width}x{task.height}"
+    if task.reference_image is not None:
+        key += hashlib.sha256(task.reference_image).hexdigest()
+    digest = hashlib.sha256(key.encode()).digest()
+    return digest[:3], bytes(255 - value for value in digest[:3])
+
+
+def _draw_frame(task: VideoTask, number: int, ground: bytes, bar: bytes) -> bytes:
+    """Draw a bar, an eighth of the width, that crosses the picture during the clip."""
+    thickness = max(1, task.width // 8)
+    left = (task.width - thickness) * number // max(1, task.num_frames - 1)
+    row = ground * left + bar * thickness + ground * (task.width - thickness - left)
+    return row * task.height

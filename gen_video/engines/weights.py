@@ -18,6 +18,8 @@ FETCHED = ("*.json", "*/*.safetensors", "*.txt", "*.model", "*.jinja")
 """Weights beside `model_index.json` are single-file checkpoints of other programs: gigabytes."""
 PLAIN_LIBRARIES = frozenset({"diffusers", "transformers"})
 VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "*.model")
+TOKENIZERS_OF_BYTES = frozenset({"ByT5Tokenizer"})
+"""These need no vocabulary: their words are the 256 bytes."""
 MAX_HEADER_BYTES = 100 * 1024 * 1024
 """What the safetensors library itself takes at most."""
 CODE_SUFFIXES = frozenset({".py", ".pyc", ".so"})
@@ -79,7 +81,7 @@ def _check_part(spec: ModelSpec, folder: Path, class_name: str) -> None:
     # Without its vocabulary a tokenizer is built all the same, empty, and the pictures are noise.
     if not folder.is_dir():
         raise ModelUnavailableError(spec.id, f"the folder {folder.name} is missing")
-    is_tokenizer = "Tokenizer" in class_name
+    is_tokenizer = "Tokenizer" in class_name and class_name not in TOKENIZERS_OF_BYTES
     if is_tokenizer and not any(next(folder.glob(name), None) for name in VOCABULARIES):
         raise ModelUnavailableError(spec.id, f"{folder.name} has no vocabulary")
 

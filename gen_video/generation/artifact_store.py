@@ -43,6 +43,9 @@ def insert_live(
                 "seed": delivery.seed,
                 "created_at": now,
                 "expires_at": expires_at,
+                "role": delivery.role.value,
+                "num_frames": delivery.num_frames,
+                "fps": delivery.fps,
             }
             for delivery, public_name in zip(deliveries, public_names, strict=True)
         ],

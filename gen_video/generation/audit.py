@@ -20,7 +20,7 @@ from gen_video.billing.service import LedgerService
 from gen_video.db.database import Database
 from gen_video.errors import ServiceError
 from gen_video.generation import artifact_store, job_reads
-from gen_video.generation.models import Artifact
+from gen_video.generation.models import Artifact, FileRole
 from gen_video.generation.states import JobState
 from gen_video.generation.tables import artifacts, idempotency, job_attempts, jobs
 from gen_video.quotas.service import QuotaService
@@ -230,8 +230,9 @@ def _check_artifacts(connection: Connection, rows: list[AnyRow]) -> Iterator[Fin
     for row in rows:
         own = found.get(row.id, [])
         is_succeeded = row.state == JobState.SUCCEEDED.value
-        if is_succeeded != bool(own) or (is_succeeded and len(own) != row.units_delivered):
-            text = f"{row.state} with {len(own)} files, {row.units_delivered} charged"
+        paid = sum(artifact.role == FileRole.OUTPUT for artifact in own)
+        if is_succeeded != bool(own) or (is_succeeded and paid != row.units_delivered):
+            text = f"{row.state} with {paid} files, {row.units_delivered} charged"
             yield Finding(invariant="I4", subject=row.id, text=text)
         if any(artifact.fence != row.committed_fence for artifact in own):
             text = f"has files of another attempt than {row.committed_fence}"

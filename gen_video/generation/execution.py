@@ -17,7 +17,14 @@ from gen_video.errors import ServiceError
 from gen_video.generation import artifact_store, job_reads, registry_store, store
 from gen_video.generation.endings import Endings
 from gen_video.generation.errors import JobCanceledError, LeaseLostError
-from gen_video.generation.models import ClaimedJob, Delivery, JobProgress, LeaseState
+from gen_video.generation.models import (
+    ClaimedJob,
+    Delivery,
+    FileRole,
+    JobProgress,
+    LeaseState,
+    VideoInput,
+)
 from gen_video.generation.states import JobKind, JobState
 
 POISON_CRASHES = 3
@@ -58,8 +65,10 @@ class ExecutionService:
         self._attempts = attempts
         self._retention = retention
 
-    def claim(self, *, worker_id: str, models: Sequence[str]) -> ClaimedJob | None:
-        """Lease the next due job for these models; None when there is none."""
+    def claim(
+        self, *, worker_id: str, models: Sequence[str], kind: JobKind | None = None
+    ) -> ClaimedJob | None:
+        """Lease the next due job (of one kind) for these models; None when there is none."""
 
         def work(connection: Connection) -> ClaimedJob | None:
             now = self._database.now(connection)
@@ -67,6 +76,7 @@ class ExecutionService:
                 connection,
                 worker_id=worker_id,
                 models=models,
+                kind=kind,
                 now=now,
                 lease_until=now + self.lease,
             )
@@ -76,11 +86,12 @@ class ExecutionService:
 
         return self._database.write(work)
 
-    def has_due_job(self, models: Sequence[str]) -> bool:
+    def has_due_job(self, models: Sequence[str], kind: JobKind | None = None) -> bool:
         """Tell, without writing, whether a claim would find something."""
 
         def work(connection: Connection) -> bool:
-            return job_reads.has_due(connection, models=models, now=self._database.now(connection))
+            now = self._database.now(connection)
+            return job_reads.has_due(connection, models=models, kind=kind, now=now)
 
         return self._database.read(work)
 
@@ -144,7 +155,7 @@ class ExecutionService:
                 now=now,
                 fence=job.fence,
                 is_unless_canceled=True,
-                captured=len(deliveries),
+                captured=sum(delivery.role is FileRole.OUTPUT for delivery in deliveries),
                 values={"committed_fence": job.fence, "expires_at": expires_at},
             )
             if is_won:
@@ -302,13 +313,23 @@ def backoff(attempt: int) -> timedelta:
 
 
 def public_names(job: ClaimedJob, deliveries: Sequence[Delivery]) -> tuple[str, ...]:
-    """Return the addresses of a job's files: `{job}.png`, or `{job}_1.png` … for several."""
-    folder = "videos" if job.kind is JobKind.VIDEO else "images"
+    """Return the addresses of a job's files.
+
+    `images/{job}.png`, or `images/{job}_1.png` … for several; `videos/{job}.mp4`, and beside it
+    `videos/{job}_poster.jpg` and `videos/{job}_strip.jpg`.
+    """
+    if isinstance(job.input, VideoInput):
+        return tuple(f"videos/{job.id}{_still_suffix(delivery)}" for delivery in deliveries)
     if job.input.n == 1:
-        return tuple(f"{folder}/{job.id}.{delivery.extension}" for delivery in deliveries)
+        return tuple(f"images/{job.id}.{delivery.extension}" for delivery in deliveries)
     return tuple(
-        f"{folder}/{job.id}_{delivery.position + 1}.{delivery.extension}" for delivery in deliveries
+        f"images/{job.id}_{delivery.position + 1}.{delivery.extension}" for delivery in deliveries
     )
+
+
+def _still_suffix(delivery: Delivery) -> str:
+    mark = "" if delivery.role is FileRole.OUTPUT else f"_{delivery.role}"
+    return f"{mark}.{delivery.extension}"
 
 
 def _lease_state(

@@ -5,9 +5,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, true
 
-from gen_video.generation.models import ImageInput, Job, JobError, JobProgress, JobSnapshot
+from gen_video.generation.models import (
+    ImageInput,
+    Job,
+    JobError,
+    JobInput,
+    JobProgress,
+    JobSnapshot,
+    SceneInput,
+    VideoInput,
+)
 from gen_video.generation.states import TERMINAL, JobKind, JobState
 from gen_video.generation.tables import jobs
 
@@ -37,9 +46,11 @@ def find_recent_twin(
     return found
 
 
-def has_due(connection: Connection, *, models: Sequence[str], now: datetime) -> bool:
-    """Tell whether a queued job for one of these models may start now."""
-    statement = select(jobs.c.id).where(*due(models, now)).limit(1)
+def has_due(
+    connection: Connection, *, models: Sequence[str], kind: JobKind | None, now: datetime
+) -> bool:
+    """Tell whether a queued job (of one kind) for one of these models may start now."""
+    statement = select(jobs.c.id).where(*due(models, kind, now)).limit(1)
     return connection.execute(statement).first() is not None
 
 
@@ -163,9 +174,13 @@ def list_reference_keys(connection: Connection, storage_keys: Sequence[str]) -> 
     return set(connection.execute(statement).scalars())
 
 
-def due(models: Sequence[str], now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions that a queued job for these models may start now."""
+def due(
+    models: Sequence[str], kind: JobKind | None, now: datetime
+) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a queued job (of one kind) for these models may start now."""
+    is_kind = true() if kind is None else jobs.c.kind == kind.value
     return (
+        is_kind,
         jobs.c.state == JobState.QUEUED.value,
         jobs.c.not_before <= now,
         jobs.c.cancel_requested_at.is_(None),
@@ -178,9 +193,12 @@ def held(job_id: str, fence: int) -> ColumnElement[bool]:
     return and_(jobs.c.id == job_id, jobs.c.fence == fence, jobs.c.state == JobState.RUNNING.value)
 
 
-def parse_input(text: str) -> ImageInput:
+def parse_input(text: str, kind: JobKind) -> JobInput:
     """Read a stored input back."""
     values = json.loads(text)
+    if kind is JobKind.VIDEO:
+        scenes = tuple(SceneInput(**scene) for scene in values.pop("scenes"))
+        return VideoInput(**values, scenes=scenes)
     values["loras"] = tuple(values.get("loras", ()))
     return ImageInput(**values)
 
@@ -200,7 +218,7 @@ def parse_job(row: AnyRow) -> Job:
         kind=JobKind(row.kind),
         model=row.model,
         state=state,
-        input=parse_input(row.input_json),
+        input=parse_input(row.input_json, JobKind(row.kind)),
         metadata=json.loads(row.metadata_json) if row.metadata_json else {},
         units=row.units,
         units_delivered=row.units_delivered,

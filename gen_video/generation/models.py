@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
 
 from gen_video.generation.states import JobKind, JobState
 
@@ -29,10 +31,91 @@ class ImageInput:
     reference_image_type: str | None = None
     loras: tuple[str, ...] = ()
 
+    @property
+    def units(self) -> int:
+        """Return how many units of quota the job takes."""
+        return self.n
+
+    @property
+    def all_steps(self) -> int:
+        """Return the steps of the whole job."""
+        return self.num_inference_steps * self.n
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneInput:
+    """One scene of a video.
+
+    Attributes:
+        reference_bytes: How much of the job's stored references is this scene's first frame; 0
+            for a scene without one.
+    """
+
+    prompt: str
+    num_frames: int
+    reference_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoInput:
+    """A fully resolved request for one video of one or more scenes.
+
+    Attributes:
+        overlap: Frames that two neighbouring scenes share in a cross-fade; 0 for cuts.
+    """
+
+    prompt: str
+    negative_prompt: str
+    width: int
+    height: int
+    fps: int
+    num_inference_steps: int
+    guidance_scale: float
+    seed: int
+    model: str
+    output_format: str
+    scenes: tuple[SceneInput, ...]
+    overlap: int = 0
+
+    @property
+    def units(self) -> int:
+        """Return how many units of quota the job takes: a video is one."""
+        return 1
+
+    @property
+    def all_steps(self) -> int:
+        """Return the steps of the whole job."""
+        return self.num_inference_steps * len(self.scenes)
+
+    @property
+    def num_frames(self) -> int:
+        """Return the frames of the finished video."""
+        shared = self.overlap * (len(self.scenes) - 1)
+        return sum(scene.num_frames for scene in self.scenes) - shared
+
+    @property
+    def duration_seconds(self) -> float:
+        """Return the length of the finished video."""
+        return self.num_frames / self.fps
+
+
+JobInput: TypeAlias = ImageInput | VideoInput
+
+
+class FileRole(StrEnum):
+    """What a finished file is to its job: what was asked for, or a still beside a video."""
+
+    OUTPUT = "output"
+    POSTER = "poster"
+    STRIP = "strip"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A finished file: `public_name` is its address, `storage_key` its place."""
+    """A finished file: `public_name` is its address, `storage_key` its place.
+
+    `num_frames` and `fps` are a video's, None for a still picture.
+    """
 
     id: str
     job_id: str
@@ -49,6 +132,16 @@ class Artifact:
     seed: int
     created_at: datetime
     expires_at: datetime | None
+    role: str = FileRole.OUTPUT.value
+    num_frames: int | None = None
+    fps: int | None = None
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Return a video's length, None for a still picture."""
+        if self.num_frames is None or self.fps is None:
+            return None
+        return round(self.num_frames / self.fps, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +179,7 @@ class Job:
     kind: JobKind
     model: str
     state: JobState
-    input: ImageInput
+    input: JobInput
     metadata: dict[str, str]
     units: int
     units_delivered: int | None
@@ -102,7 +195,12 @@ class Job:
     deadline_at: datetime
     expires_at: datetime | None
     deleted_at: datetime | None
-    outputs: tuple[Artifact, ...] = ()
+    files: tuple[Artifact, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[Artifact, ...]:
+        """Return the files that were asked for, in order."""
+        return tuple(file for file in self.files if file.role == FileRole.OUTPUT)
 
     @property
     def elapsed_seconds(self) -> float | None:
@@ -137,7 +235,7 @@ class ClaimedJob:
     attempt: int
     crash_count: int
     kind: JobKind
-    input: ImageInput
+    input: JobInput
     reference_key: str | None
     created_at: datetime
     deadline_at: datetime
@@ -164,6 +262,9 @@ class Delivery:
     width: int
     height: int
     seed: int
+    role: FileRole = FileRole.OUTPUT
+    num_frames: int | None = None
+    fps: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

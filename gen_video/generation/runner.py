@@ -5,10 +5,9 @@ progress out and cancellation in; when it cannot renew for half a lease it stops
 before anybody else may start the job.
 """
 
-import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -16,14 +15,21 @@ from typing import Self
 import structlog
 
 from gen_video.engines.errors import EngineCancelledError
-from gen_video.engines.tasks import Engine, ImageTask, LoraChoice, Picture, StepProgress
+from gen_video.engines.tasks import Engine, StepProgress
 from gen_video.errors import ServiceError, ServiceUnavailableError
 from gen_video.generation.errors import JobCanceledError, LeaseLostError
 from gen_video.generation.execution import ExecutionService
-from gen_video.generation.models import ClaimedJob, Delivery, JobProgress, LeaseState
+from gen_video.generation.films import FilmWork
+from gen_video.generation.models import (
+    ClaimedJob,
+    Delivery,
+    JobProgress,
+    LeaseState,
+    VideoInput,
+)
+from gen_video.generation.pictures import PictureWork
 from gen_video.generation.states import JobState
-from gen_video.media.pictures import PictureFormat, encode_picture, verify_picture
-from gen_video.storage.objects import ObjectStore, object_key
+from gen_video.storage.objects import ObjectStore
 
 HEARTBEAT_SECONDS = 0.25
 LOOK_EVERY_SECONDS = 0.5
@@ -51,12 +57,12 @@ class DeadlinePassedError(ServiceError):
 
 
 class ResultTooSmallError(ServiceError):
-    """The engine ended without a single picture."""
+    """The engine ended without a single file."""
 
     code = "generation_failed"
     is_retryable = True
-    message_en = "The engine ended without a picture."
-    message_zh = "生成引擎未返回任何图片。"
+    message_en = "The engine ended without a result."
+    message_zh = "生成引擎未返回任何结果。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,14 +159,14 @@ class JobRunner:
         self._execution = execution
         self._engine = engine
         self._objects = objects
-        self._version = version
+        self._software = f"gen_video {version}"
         self._heartbeat: Heartbeat | None = None
-        self._encode_seconds = 0.0
+        self._work: PictureWork | FilmWork | None = None
 
     def run(self, job: ClaimedJob) -> RunReport:
         """Run a job to its end; whatever happens, it is not left open by a living worker."""
         started = time.monotonic()
-        self._encode_seconds = 0.0
+        self._work = None
         task_id = f"{job.id}.{job.fence}"
         deliveries: list[Delivery] = []
         heartbeat = Heartbeat(
@@ -177,7 +183,7 @@ class JobRunner:
             job_id=job.id,
             outcome=outcome,
             seconds=time.monotonic() - started,
-            encode_seconds=self._encode_seconds,
+            encode_seconds=self._encode_seconds(),
         )
 
     def stop_for_drain(self) -> None:
@@ -190,13 +196,26 @@ class JobRunner:
         self, job: ClaimedJob, task_id: str, heartbeat: Heartbeat, deliveries: list[Delivery]
     ) -> ServiceError | None:
         try:
-            task = self._task(job, task_id)
-            for picture in self._engine.generate(task, on_progress=heartbeat.report):
-                delivery = self._store(job, picture)
-                deliveries.append(delivery)
+            # What was stored before a failure stays in the list.
+            deliveries.extend(self._produce(job, task_id, heartbeat))
         except ServiceError as error:
             return error
         return None if deliveries else ResultTooSmallError()
+
+    def _encode_seconds(self) -> float:
+        return 0.0 if self._work is None else self._work.encode_seconds
+
+    def _produce(self, job: ClaimedJob, task_id: str, heartbeat: Heartbeat) -> Iterator[Delivery]:
+        wanted = job.input
+        if isinstance(wanted, VideoInput):
+            film = self._work = FilmWork(
+                engine=self._engine, objects=self._objects, software=self._software
+            )
+            return film.produce(job, wanted, task_id=task_id, on_progress=heartbeat.report)
+        picture = self._work = PictureWork(
+            engine=self._engine, objects=self._objects, software=self._software
+        )
+        return picture.produce(job, wanted, task_id=task_id, on_progress=heartbeat.report)
 
     def _conclude(
         self,
@@ -260,77 +279,6 @@ class JobRunner:
                 self._objects.delete(delivery.storage_key)
             except ServiceError as error:
                 log.warning("discard_failed", key=delivery.storage_key, reason=str(error))
-
-    def _task(self, job: ClaimedJob, task_id: str) -> ImageTask:
-        wanted = job.input
-        reference = None
-        if job.reference_key is not None:
-            reference = b"".join(self._objects.read(job.reference_key))
-        return ImageTask(
-            task_id=task_id,
-            model=wanted.model,
-            prompt=wanted.prompt,
-            negative_prompt=wanted.negative_prompt,
-            width=wanted.width,
-            height=wanted.height,
-            num_inference_steps=wanted.num_inference_steps,
-            guidance_scale=wanted.guidance_scale,
-            seed=wanted.seed,
-            n=wanted.n,
-            reference_image=reference,
-            strength=wanted.strength if wanted.strength is not None else 1.0,
-            loras=tuple(LoraChoice(name=name) for name in wanted.loras),
-            attempt=job.attempt,
-        )
-
-    def _store(self, job: ClaimedJob, picture: Picture) -> Delivery:
-        started = time.monotonic()
-        picture_format = PictureFormat(job.input.output_format)
-        data = encode_picture(
-            picture.rgb,
-            width=picture.width,
-            height=picture.height,
-            picture_format=picture_format,
-            parameters=self._parameters(job, picture),
-        )
-        verify_picture(
-            data, width=picture.width, height=picture.height, picture_format=picture_format
-        )
-        self._encode_seconds += time.monotonic() - started
-        extension = picture_format.extension
-        key = object_key(job.id, fence=job.fence, index=picture.index + 1, extension=extension)
-        self._objects.put(key, data)
-        return Delivery(
-            position=picture.index,
-            storage_key=key,
-            extension=extension,
-            mime=picture_format.mime,
-            sha256=hashlib.sha256(data).hexdigest(),
-            size_bytes=len(data),
-            width=picture.width,
-            height=picture.height,
-            seed=picture.seed,
-        )
-
-    def _parameters(self, job: ClaimedJob, picture: Picture) -> dict[str, str]:
-        wanted = job.input
-        parameters = {
-            "prompt": wanted.prompt,
-            "negative_prompt": wanted.negative_prompt,
-            "model": wanted.model,
-            "seed": str(picture.seed),
-            "num_inference_steps": str(wanted.num_inference_steps),
-            "guidance_scale": str(wanted.guidance_scale),
-            "width": str(picture.width),
-            "height": str(picture.height),
-            "task_id": job.id,
-            "software": f"gen_video {self._version}",
-        }
-        if wanted.strength is not None:
-            parameters["strength"] = str(wanted.strength)
-        if wanted.loras:
-            parameters["loras"] = ", ".join(wanted.loras)
-        return parameters
 
 
 def _given_back(state: JobState | None) -> str:

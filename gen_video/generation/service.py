@@ -23,9 +23,8 @@ from gen_video.generation.errors import (
     JobUnfinishedError,
 )
 from gen_video.generation.models import Artifact, Job, JobPage, JobSnapshot, Submission
-from gen_video.generation.requests import ImageRequest
 from gen_video.generation.states import JobKind, JobState
-from gen_video.generation.submission import RetryHints, Submitter
+from gen_video.generation.submission import Request, RetryHints, Submitter
 from gen_video.ids import is_id
 from gen_video.storage.objects import ObjectStore, require_name
 
@@ -51,18 +50,19 @@ class JobService:
     def submit(
         self,
         caller: Caller,
-        request: ImageRequest,
+        request: Request,
         *,
-        reference_png: bytes | None = None,
+        references: bytes | None = None,
         hints: RetryHints | None = None,
         cancel_after: timedelta | None = None,
     ) -> Submission:
-        """Accept a request for pictures; it is durable when this returns.
+        """Accept a request; it is durable when this returns.
 
         Args:
             caller: Who asks and pays.
-            request: As the client wrote it; `reference_sha256` names `reference_png`.
-            reference_png: A reference image that `media.references` made safe.
+            request: As the client wrote it; it names the references by their hashes.
+            references: Reference images that `media.references` made safe, one after another in
+                the order of the scenes; None without any.
             hints: What the client says about repetition.
             cancel_after: A deadline of the client's own; a missed one refunds.
 
@@ -72,7 +72,7 @@ class JobService:
         admission = self._submitter.submit(
             caller,
             request,
-            reference_png=reference_png,
+            references=references,
             hints=hints or RetryHints(),
             cancel_after=cancel_after,
         )
@@ -131,7 +131,7 @@ class JobService:
             jobs = [job_reads.parse_job(row) for row in rows[:size]]
             outputs = artifact_store.list_of_jobs(connection, [job.id for job in jobs])
             return JobPage(
-                jobs=tuple(replace(job, outputs=tuple(outputs[job.id])) for job in jobs),
+                jobs=tuple(replace(job, files=tuple(outputs[job.id])) for job in jobs),
                 has_more=len(rows) > size,
             )
 
@@ -181,11 +181,11 @@ class JobService:
 
         def work(connection: Connection) -> None:
             store.mark_deleted(connection, job_id=job_id, now=self._database.now(connection))
-            artifact_ids = [artifact.id for artifact in job.outputs]
+            artifact_ids = [artifact.id for artifact in job.files]
             artifact_store.end(connection, artifact_ids=artifact_ids, state="deleted")
 
         self._database.write(work)
-        for artifact in job.outputs:
+        for artifact in job.files:
             self._objects.unpublish(artifact.public_name)
             self._objects.delete(artifact.storage_key)
         return self.get(caller, job_id)
@@ -240,6 +240,6 @@ class JobService:
     def _complete(self, connection: Connection, job: Job) -> Job:
         if job.state.is_terminal:
             outputs = artifact_store.list_of_jobs(connection, [job.id])[job.id]
-            return replace(job, outputs=tuple(outputs))
+            return replace(job, files=tuple(outputs))
         now = self._database.now(connection)
         return replace(job, progress=estimates.estimate(connection, job, now=now))

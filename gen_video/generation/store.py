@@ -53,13 +53,14 @@ def claim_next(
     *,
     worker_id: str,
     models: Sequence[str],
+    kind: JobKind | None,
     now: datetime,
     lease_until: datetime,
 ) -> ClaimedJob | None:
-    """Lease the first due job: higher priority first, then older. None when nothing is due."""
+    """Lease the first due job (of one kind): higher priority first, then older; else None."""
     candidate = (
         select(jobs.c.id)
-        .where(*due(models, now))
+        .where(*due(models, kind, now))
         .order_by(jobs.c.rank, jobs.c.created_at, jobs.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -234,7 +235,7 @@ def _claimed(row: AnyRow) -> ClaimedJob:
         attempt=row.attempt,
         crash_count=row.crash_count,
         kind=JobKind(row.kind),
-        input=parse_input(row.input_json),
+        input=parse_input(row.input_json, JobKind(row.kind)),
         reference_key=row.reference_key,
         created_at=row.created_at,
         deadline_at=row.deadline_at,

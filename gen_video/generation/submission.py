@@ -6,6 +6,7 @@ client that never heard the answer finds the job again under the same key.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from sqlalchemy import Connection
 
@@ -20,15 +21,17 @@ from gen_video.engines.catalogue import Catalogue
 from gen_video.errors import ServiceError
 from gen_video.generation import job_reads, registry_store, store
 from gen_video.generation.errors import IdempotencyKeyReusedError, QueueFullError
-from gen_video.generation.models import ImageInput, Job, JobProgress
+from gen_video.generation.models import Job, JobInput, JobProgress
 from gen_video.generation.requests import ImageRequest, resolve_image
-from gen_video.generation.states import JobKind, JobState
+from gen_video.generation.states import JobState
+from gen_video.generation.video_requests import VideoRequest, resolve_video
 from gen_video.ids import new_id
 from gen_video.quotas.service import QuotaService
 from gen_video.storage.objects import ObjectStore, object_key
 
 IDEMPOTENCY_HOURS = 72
 TWIN_MINUTES = 10
+Request: TypeAlias = ImageRequest | VideoRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,25 +94,23 @@ class Submitter:
     def submit(
         self,
         caller: Caller,
-        request: ImageRequest,
+        request: Request,
         *,
-        reference_png: bytes | None,
+        references: bytes | None,
         hints: RetryHints,
         cancel_after: timedelta | None,
     ) -> Admission:
-        """Accept a request for pictures; durable when this returns.
+        """Accept a request; durable when this returns.
 
         Raises:
             ServiceError: Nothing was kept.
         """
-        resolved = resolve_image(
-            request, catalogue=self._catalogue, plan=caller.plan, adapters=self._adapters
-        )
+        resolved = self._resolve(caller, request)
         job_id = new_id("job")
         reference_key = None
-        if reference_png is not None:
+        if references is not None:
             reference_key = object_key(job_id, fence=0, index=0, extension="png")
-            self._objects.put(reference_key, reference_png)
+            self._objects.put(reference_key, references)
         try:
             admission = self._database.write(
                 lambda connection: self._admit(
@@ -136,6 +137,13 @@ class Submitter:
             self._drop(reference_key)
         return admission
 
+    def _resolve(self, caller: Caller, request: Request) -> JobInput:
+        if isinstance(request, VideoRequest):
+            return resolve_video(request, catalogue=self._catalogue, plan=caller.plan)
+        return resolve_image(
+            request, catalogue=self._catalogue, plan=caller.plan, adapters=self._adapters
+        )
+
     def _drop(self, reference_key: str | None) -> None:
         if reference_key is not None:
             self._objects.delete(reference_key)
@@ -146,8 +154,8 @@ class Submitter:
         caller: Caller,
         *,
         job_id: str,
-        request: ImageRequest,
-        resolved: ImageInput,
+        request: Request,
+        resolved: JobInput,
         reference_key: str | None,
         hints: RetryHints,
         cancel_after: timedelta | None,
@@ -160,14 +168,14 @@ class Submitter:
         if stored is not None:
             return stored
         self._take_place(connection, caller, hints, fingerprint=fingerprint, now=now)
-        units = resolved.n
-        hold = self._quotas.place_hold(connection, caller, kind=JobKind.IMAGE.value, units=units)
+        units = resolved.units
+        hold = self._quotas.place_hold(connection, caller, kind=request.kind.value, units=units)
         view = self._quotas.view(connection, caller)
         job = Job(
             id=job_id,
             account_id=caller.account_id,
             api_key_id=caller.key_id,
-            kind=JobKind.IMAGE,
+            kind=request.kind,
             model=resolved.model,
             state=JobState.QUEUED,
             input=resolved,
@@ -177,9 +185,7 @@ class Submitter:
             price_micros=self._catalogue.get(resolved.model).price_micros * units,
             quota_remaining=view.remaining,
             attempt=0,
-            progress=JobProgress(
-                stage="queued", step=0, steps=resolved.num_inference_steps * resolved.n
-            ),
+            progress=JobProgress(stage="queued", step=0, steps=resolved.all_steps),
             error=None,
             cancel_requested_at=None,
             created_at=now,

@@ -122,6 +122,9 @@ artifacts = Table(
     Column("seed", BigInteger, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime),
+    Column("role", String(10), nullable=False, server_default="output"),
+    Column("num_frames", Integer),
+    Column("fps", Integer),
     CheckConstraint("state IN ('live', 'expired', 'deleted')", name="known_state"),
     Index(None, "job_id"),
     Index(

@@ -21,7 +21,9 @@ CHUNK_BYTES = 256 * 1024
 _KEY = re.compile(
     r"objects/[0-9a-f]{2}/[a-z]{2,8}_[0-9A-Za-z]{22}/[0-9]{1,18}/[0-9]{1,6}\.[a-z0-9]{2,5}"
 )
-_NAME = re.compile(r"(?:images|videos)/[a-z]{2,8}_[0-9A-Za-z]{22}(?:_[0-9]{1,6})?\.[a-z0-9]{2,5}")
+_NAME = re.compile(
+    r"(?:images|videos)/[a-z]{2,8}_[0-9A-Za-z]{22}(?:_[0-9]{1,6}|_poster|_strip)?\.[a-z0-9]{2,5}"
+)
 _PREFIX = re.compile(r"objects/(?:[0-9A-Za-z_]+/)*[0-9A-Za-z_]*")
 
 

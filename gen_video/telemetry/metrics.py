@@ -82,9 +82,9 @@ class Metrics:
         """Note how long a job waited for its worker."""
         self._at(self._series().job_wait_seconds, kind=kind).observe(seconds)
 
-    def picture_encoded(self, *, seconds: float) -> None:
-        """Note how long encoding and verifying took."""
-        self._series().encode_seconds.observe(seconds)
+    def files_encoded(self, *, kind: str, seconds: float) -> None:
+        """Note how long encoding and verifying a job's files took."""
+        self._at(self._series().encode_seconds, kind=kind).observe(seconds)
 
     def request_finished(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count an HTTP request; `route` is the template, never the path."""
@@ -161,6 +161,7 @@ class _AllSeries:
         self.encode_seconds = Histogram(
             "gv_encode_seconds",
             "Seconds to encode and verify a job's files",
+            ["kind"],
             buckets=HTTP_BUCKETS,
             registry=registry,
         )

@@ -1,7 +1,5 @@
 """The worker's loop: claim, run, settle, again; asleep while there is nothing to do."""
 
-import os
-import socket
 import threading
 import time
 
@@ -10,7 +8,7 @@ import structlog
 from gen_video.errors import ServiceUnavailableError
 from gen_video.generation.models import ClaimedJob
 from gen_video.generation.runner import JobRunner, RunReport
-from gen_video.ids import new_id
+from gen_video.generation.states import JobKind
 from gen_video.telemetry.metrics import Metrics
 from gen_video.wiring import Services
 
@@ -22,13 +20,25 @@ log = structlog.get_logger(__name__)
 
 
 class WorkerLoop:
-    """Runs jobs one after another until it is told to stop.
+    """Runs jobs (of one kind) one after another until it is told to stop.
 
     A wake-up from the change watcher makes the next look immediate; a missed one costs at most a
     second.
+
+    Args:
+        worker_id: Names this process in leases.
+        kind: Only jobs of this kind; None for all.
     """
 
-    def __init__(self, services: Services, runner: JobRunner, *, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        services: Services,
+        runner: JobRunner,
+        *,
+        metrics: Metrics,
+        worker_id: str,
+        kind: JobKind | None = None,
+    ) -> None:
         self._services = services
         self._runner = runner
         self._metrics = metrics
@@ -36,8 +46,9 @@ class WorkerLoop:
         self._is_stopping = threading.Event()
         self._is_idle = threading.Event()
         self._is_idle.set()
-        self.worker_id = f"{socket.gethostname()}-{os.getpid()}-{new_id('w')[-6:]}"
-        self.models = tuple(spec.id for spec in services.catalogue.list_models())
+        self._worker_id = worker_id
+        self._kind = kind
+        self._models = tuple(spec.id for spec in services.catalogue.list_models())
 
     def run(self) -> None:
         """Work until `stop`; the running job is finished or given back before this returns."""
@@ -80,9 +91,10 @@ class WorkerLoop:
 
     def _claim(self) -> ClaimedJob | None:
         # Looking is a read: an idle worker takes no write lock and forces no disk writes.
-        if not self._services.execution.has_due_job(self.models):
+        execution = self._services.execution
+        if not execution.has_due_job(self._models, self._kind):
             return None
-        return self._services.execution.claim(worker_id=self.worker_id, models=self.models)
+        return execution.claim(worker_id=self._worker_id, models=self._models, kind=self._kind)
 
     def _run_job(self, job: ClaimedJob) -> None:
         now = time.time()
@@ -108,4 +120,4 @@ class WorkerLoop:
             status=report.outcome,
             seconds=report.seconds,
         )
-        self._metrics.picture_encoded(seconds=report.encode_seconds)
+        self._metrics.files_encoded(kind=job.kind.value, seconds=report.encode_seconds)

@@ -12,9 +12,11 @@ from gen_video import __version__
 from gen_video.engines.host import EngineHost
 from gen_video.errors import ServiceError
 from gen_video.generation.runner import JobRunner
+from gen_video.generation.states import JobKind
 from gen_video.settings import Settings
 from gen_video.telemetry.logs import configure_logging
 from gen_video.wiring import Services, build_engine, build_services
+from gen_video.worker.lanes import Lanes, list_kinds, new_worker_id
 from gen_video.worker.loop import SIGN_OF_LIFE_SECONDS, WorkerLoop
 
 KILL_GRACE_SECONDS = 8.0
@@ -51,13 +53,9 @@ class Worker:
         self._services = services
         self._engine = engine
         self._is_over = threading.Event()
-        runner = JobRunner(
-            execution=services.execution,
-            engine=engine,
-            objects=services.objects,
-            version=__version__,
-        )
-        self._loop = WorkerLoop(services, runner, metrics=services.metrics)
+        self._worker_id = new_worker_id()
+        self._models = tuple(spec.id for spec in services.catalogue.list_models())
+        self._lanes = Lanes(self._build_loop, list_kinds(services.catalogue))
 
     def run(self) -> int:
         """Work until told to stop, then drain; return the exit code."""
@@ -70,24 +68,39 @@ class Worker:
         for side in sides:
             side.start()
         self._warm_up()
-        log.info("worker_started", worker_id=self._loop.worker_id, models=self._loop.models)
-        self._loop.run()
+        log.info("worker_started", worker_id=self._worker_id, models=self._models)
+        self._lanes.run()
         self._is_over.set()
         for side in sides:
             side.join(timeout=SIGN_OF_LIFE_SECONDS)
         self._say_goodbye()
-        log.info("worker_stopped", worker_id=self._loop.worker_id)
+        log.info("worker_stopped", worker_id=self._worker_id)
         return 0
+
+    def _build_loop(self, kind: JobKind) -> WorkerLoop:
+        runner = JobRunner(
+            execution=self._services.execution,
+            engine=self._engine,
+            objects=self._services.objects,
+            version=__version__,
+        )
+        return WorkerLoop(
+            self._services,
+            runner,
+            metrics=self._services.metrics,
+            worker_id=self._worker_id,
+            kind=kind,
+        )
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         threading.Thread(target=self._drain, name="drain", daemon=True).start()
 
     def _drain(self) -> None:
         """Finish the running job within the drain time, else give it back."""
-        self._loop.stop()
-        if not self._loop.wait_until_idle(self._services.settings.drain_seconds):
-            self._loop.give_back()
-            self._loop.wait_until_idle(KILL_GRACE_SECONDS)
+        self._lanes.stop()
+        if not self._lanes.wait_until_idle(self._services.settings.drain_seconds):
+            self._lanes.give_back()
+            self._lanes.wait_until_idle(KILL_GRACE_SECONDS)
 
     def _warm_up(self) -> None:
         for model_id in self._services.settings.preload_models:
@@ -106,10 +119,10 @@ class Worker:
 
     def _give_sign(self) -> None:
         self._services.execution.see_worker(
-            worker_id=self._loop.worker_id,
+            worker_id=self._worker_id,
             host=socket.gethostname(),
             pid=os.getpid(),
-            models=self._loop.models,
+            models=self._models,
             resident=self._engine.resident_models(),
             state="running",
         )
@@ -117,7 +130,7 @@ class Worker:
     def _say_goodbye(self) -> None:
         self._guarded(
             "goodbye_failed",
-            lambda: self._services.execution.forget_worker(self._loop.worker_id),
+            lambda: self._services.execution.forget_worker(self._worker_id),
         )
 
     def _guarded(self, event: str, action: Callable[[], object]) -> None:

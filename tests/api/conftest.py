@@ -14,8 +14,10 @@ from starlette.testclient import TestClient
 from gen_video.api.app import create_app
 from gen_video.db.schema import metadata
 from gen_video.generation.runner import JobRunner
+from gen_video.generation.states import JobKind
 from gen_video.settings import Settings
 from gen_video.wiring import Services, build_engine, build_services
+from gen_video.worker.lanes import Lanes, list_kinds
 from gen_video.worker.loop import WorkerLoop
 
 FREE_KEY = "test-key-123"
@@ -84,10 +86,16 @@ def working(door: Door) -> Iterator[Door]:
 def worker_of(services: Services) -> Iterator[None]:
     """Run a worker on a thread while the block runs."""
     engine = build_engine(services.settings, services.catalogue)
-    runner = JobRunner(
-        execution=services.execution, engine=engine, objects=services.objects, version="test"
-    )
-    loop = WorkerLoop(services, runner, metrics=services.metrics)
+
+    def build(kind: JobKind) -> WorkerLoop:
+        runner = JobRunner(
+            execution=services.execution, engine=engine, objects=services.objects, version="test"
+        )
+        return WorkerLoop(
+            services, runner, metrics=services.metrics, worker_id="worker-1", kind=kind
+        )
+
+    loop = Lanes(build, list_kinds(services.catalogue))
     thread = threading.Thread(target=loop.run, name="worker")
     thread.start()
     try:

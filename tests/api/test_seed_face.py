@@ -173,15 +173,6 @@ def test_tasks_is_the_older_name_of_a_job(working: Door) -> None:
         assert task[name] == made[name]
 
 
-def test_videos_are_said_to_be_missing_and_cost_nothing(door: Door) -> None:
-    before = door.count_rows()
-
-    answer = door.client.post("/api/v1/videos/generate", json={"prompt": "waves"})
-
-    assert (answer.status_code, answer.json()["code"]) == (501, "video_not_available")
-    assert door.count_rows() == before
-
-
 def test_models_show_limits_defaults_and_licence(door: Door) -> None:
     models = {model["id"]: model for model in door.client.get("/api/v1/models").json()["data"]}
 

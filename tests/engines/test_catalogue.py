@@ -51,7 +51,7 @@ def load(path: Path, *, default: str = "mini", include_test_models: bool = False
 def test_a_shipped_entry_is_complete(entry: ModelSpec) -> None:
     assert all((entry.title_en, entry.title_zh, entry.description_en, entry.description_zh))
     assert entry.licence
-    assert TaskKind.TEXT_TO_IMAGE in entry.kinds
+    assert TaskKind.TEXT_TO_IMAGE in entry.kinds or entry.makes_videos
     assert bool(entry.knows_en) == bool(entry.knows_zh)
     assert entry.defaults.width * entry.defaults.height <= entry.limits.max_pixels
     assert entry.defaults.guidance_scale <= entry.limits.max_guidance_scale

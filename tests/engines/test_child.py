@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from gen_video.engines.child import MAX_REASON, as_engine_error, parse_task
+from gen_video.engines.child import MAX_REASON, as_engine_error, parse_image_task
 from gen_video.engines.errors import (
     EngineCancelledError,
     EngineDeviceError,
@@ -49,7 +49,7 @@ def sent(task: ImageTask) -> Frame:
 def test_a_task_survives_its_trip(changes: dict[str, object]) -> None:
     task = ImageTask(**{**_fields(TASK), **changes})  # type: ignore[arg-type]  # a table of any field
 
-    assert parse_task(sent(task)) == task
+    assert parse_image_task(sent(task)) == task
 
 
 def test_a_task_with_a_field_too_many_is_refused() -> None:
@@ -57,7 +57,7 @@ def test_a_task_with_a_field_too_many_is_refused() -> None:
     frame.header["task"]["colour"] = "red"
 
     with pytest.raises(TypeError, match="colour"):
-        parse_task(frame)
+        parse_image_task(frame)
 
 
 @pytest.mark.parametrize(

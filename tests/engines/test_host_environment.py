@@ -2,7 +2,7 @@
 
 import pytest
 
-from gen_video.engines.host import CHILD_ENVIRONMENT, child_environment
+from gen_video.engines.child_process import CHILD_ENVIRONMENT, child_environment
 from gen_video.engines.makes import ChildConfig
 
 SECRETS = {

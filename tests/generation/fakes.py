@@ -9,7 +9,15 @@ from typing_extensions import override
 
 from gen_video.db.database import DatabaseUnavailableError, Work
 from gen_video.engines.errors import EngineCancelledError
-from gen_video.engines.tasks import Engine, ImageTask, Picture, ProgressListener, StepProgress
+from gen_video.engines.tasks import (
+    Engine,
+    Frames,
+    ImageTask,
+    Picture,
+    ProgressListener,
+    StepProgress,
+    VideoTask,
+)
 from gen_video.errors import ServiceError
 from gen_video.storage.memory import MemoryObjectStore
 from gen_video.storage.objects import StorageUnavailableError
@@ -98,7 +106,9 @@ class FakeEngine(Engine):
         is_broken: Whether its pictures lack their last row.
         stalling_at: The number of the picture before which the engine waits for `resume`.
         is_obedient: Whether a stalled engine gives up when it is cancelled.
-        tasks: Every task that it was given.
+        tasks: Every picture task that it was given.
+        films: Every video task that it was given; for those `failing_at` and `stalling_at` count
+            the films, and `missing_frames` are left out at the end of each.
         cancelled: The ids of the tasks that it was asked to stop.
     """
 
@@ -110,6 +120,8 @@ class FakeEngine(Engine):
         self.stalling_at: int | None = None
         self.is_obedient = True
         self.tasks: list[ImageTask] = []
+        self.films: list[VideoTask] = []
+        self.missing_frames = 0
         self.cancelled: list[str] = []
         self.warmed: list[str] = []
         self.is_stalled = threading.Event()
@@ -133,6 +145,28 @@ class FakeEngine(Engine):
                 height=task.height,
                 seed=task.seed + index,
                 rgb=bytes([index, 2, 3]) * (task.width * (task.height - self.is_broken)),
+            )
+
+    @override
+    def film(self, task: VideoTask, *, on_progress: ProgressListener) -> Iterator[Frames]:
+        index = len(self.films)
+        self.films.append(task)
+        steps = task.num_inference_steps
+        on_progress(StepProgress(stage="loading", step=0, steps=1))
+        if index == self.stalling_at:
+            self._stall()
+        if self.failure is not None and index == self.failing_at:
+            raise self.failure
+        on_progress(StepProgress(stage="denoising", step=steps, steps=steps))
+        on_progress(StepProgress(stage="decoding", step=steps, steps=steps))
+        color = bytes([50 + 100 * (index % 2), 40, 200 - 100 * (index % 2)])
+        for first in range(task.num_frames - self.missing_frames):
+            yield Frames(
+                first=first,
+                count=1,
+                width=task.width,
+                height=task.height,
+                rgb=color * (task.width * task.height),
             )
 
     @override

@@ -26,7 +26,7 @@ from gen_video.generation.execution import ExecutionService
 from gen_video.generation.models import ClaimedJob, Delivery, Job
 from gen_video.generation.requests import ImageRequest
 from gen_video.generation.service import JobService
-from gen_video.generation.submission import RetryHints, Submitter
+from gen_video.generation.submission import Request, RetryHints, Submitter
 from gen_video.generation.sweeper import Sweeper
 from gen_video.generation.tables import job_attempts, jobs
 from gen_video.quotas.models import KindQuota
@@ -116,7 +116,7 @@ class Studio:
     def submit(
         self,
         caller: Caller,
-        request: ImageRequest = LAKE,
+        request: Request = LAKE,
         *,
         key: str | None = None,
         cancel_after: timedelta | None = None,
@@ -129,7 +129,7 @@ class Studio:
         """Submit a request with a reference image and return its job."""
         reference = b"reference"
         request = replace(LAKE, model="paint", reference_sha256=sha256(reference).hexdigest())
-        return self.jobs.submit(caller, request, reference_png=reference).job
+        return self.jobs.submit(caller, request, references=reference).job
 
     def claim(self, worker_id: str = "worker", models: Sequence[str] = MODELS) -> ClaimedJob:
         """Claim the next job, which must be there."""
@@ -156,7 +156,7 @@ class Studio:
 
     def finish(self, job: ClaimedJob, *, delivered: int | None = None) -> tuple[str, ...]:
         """Finish a job with files; all that were asked for, unless said otherwise."""
-        count = job.input.n if delivered is None else delivered
+        count = job.input.units if delivered is None else delivered
         deliveries = [self.deliver(job, position) for position in range(count)]
         names = self.execution.finish(job, deliveries)
         for delivery, name in zip(deliveries, names, strict=True):
@@ -185,12 +185,12 @@ class Studio:
         rows = self.database.read(lambda connection: connection.execute(statement).all())
         return [(row.fence, row.outcome) for row in rows]
 
-    def window(self, caller: Caller) -> KindQuota:
-        """Return the pictures of the caller's account on the day that every test starts."""
+    def window(self, caller: Caller, kind: str = "image") -> KindQuota:
+        """Return what the caller's account has used of a kind on the day that every test starts."""
         found = self.database.read(self.quotas.list_windows)
         return found.get(
-            (caller.account_id, "image", DAY),
-            KindQuota(limit=caller.plan.images_per_day, used=0, reserved=0),
+            (caller.account_id, kind, DAY),
+            KindQuota(limit=caller.plan.units_per_day(kind), used=0, reserved=0),
         )
 
     def in_flight(self, caller: Caller) -> int:
@@ -235,6 +235,7 @@ def open_studio(
     database: FlakyDatabase,
     objects: ObjectStore,
     *,
+    catalogue: Catalogue = CATALOGUE,
     queue_limit: int = 100,
     attempts: int = 3,
     lease: timedelta = LEASE,
@@ -251,7 +252,7 @@ def open_studio(
         quotas=quotas,
         ledger=ledger,
         objects=objects,
-        catalogue=CATALOGUE,
+        catalogue=catalogue,
         adapters=ADAPTERS,
         queue_limit=queue_limit,
         deadline=DEADLINE,

@@ -163,10 +163,10 @@ def test_the_reference_image_of_a_retry_is_dropped_and_that_of_its_job_is_kept(
     studio: Studio, caller: Caller
 ) -> None:
     request = replace(LAKE, model="paint", reference_sha256="ab" * 32)
-    studio.jobs.submit(caller, request, reference_png=b"reference", hints=KEY)
+    studio.jobs.submit(caller, request, references=b"reference", hints=KEY)
     files = studio.list_files()
 
-    studio.jobs.submit(caller, request, reference_png=b"reference", hints=KEY)
-    studio.jobs.submit(caller, request, reference_png=b"reference", hints=RETRY)
+    studio.jobs.submit(caller, request, references=b"reference", hints=KEY)
+    studio.jobs.submit(caller, request, references=b"reference", hints=RETRY)
 
     assert studio.list_files() == files

@@ -122,7 +122,7 @@ class JobMachine:
         attempt = self._attempt()
         if attempt is None:
             return
-        delivered = self.random.randint(1, attempt.job.input.n)
+        delivered = self.random.randint(1, attempt.job.input.units)
         is_wanted = self._holds(attempt) and not self._is_canceling(attempt.job.id)
         try:
             self.studio.finish(attempt.job, delivered=delivered)

@@ -8,16 +8,14 @@ import pytest
 from gen_video.accounts.models import DEFAULT_PLANS
 from gen_video.engines.catalogue import UnknownModelError
 from gen_video.errors import InvalidRequestError
-from gen_video.generation.models import ImageInput
-from gen_video.generation.requests import (
+from gen_video.generation.checks import (
     MAX_METADATA_CHARACTERS,
     MAX_METADATA_ENTRIES,
     MAX_SEED,
-    ImageRequest,
     nearest_multiple,
-    resolve_image,
-    work_of,
 )
+from gen_video.generation.models import ImageInput
+from gen_video.generation.requests import ImageRequest, resolve_image, work_of
 from tests.generation.studio import ADAPTERS, CATALOGUE, LAKE
 
 PLAN = replace(DEFAULT_PLANS[0], max_pictures=4)

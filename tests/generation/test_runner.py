@@ -10,7 +10,7 @@ import pytest
 from gen_video.accounts.models import Caller
 from gen_video.engines.errors import EngineFailedError, ModelUnavailableError
 from gen_video.engines.tasks import ImageTask, LoraChoice
-from gen_video.generation import runner as runner_module
+from gen_video.generation import pictures as pictures_module
 from gen_video.generation.states import JobState
 from gen_video.media.pictures import PictureFormat, encode_picture, read_parameters, verify_picture
 from gen_video.quotas.models import KindQuota
@@ -123,7 +123,7 @@ def test_the_engine_is_asked_for_exactly_what_was_resolved(
         character_lora="mia",
         style_lora="ink",
     )
-    job = workshop.studio.jobs.submit(caller, request, reference_png=b"reference").job
+    job = workshop.studio.jobs.submit(caller, request, references=b"reference").job
 
     workshop.run()
 
@@ -235,7 +235,7 @@ def test_a_file_that_cannot_be_opened_again_is_never_stored(
     workshop: Workshop, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workshop.studio.submit(caller)
-    monkeypatch.setattr(runner_module, "encode_picture", encode_half)
+    monkeypatch.setattr(pictures_module, "encode_picture", encode_half)
 
     assert workshop.run().outcome == "queued"
 

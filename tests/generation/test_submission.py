@@ -148,7 +148,7 @@ def test_a_refused_request_leaves_no_row_no_unit_and_no_file(
     slots = studio.in_flight(caller)
 
     with pytest.raises(refusal.error):
-        studio.jobs.submit(caller, request, reference_png=REFERENCE, hints=hints)
+        studio.jobs.submit(caller, request, references=REFERENCE, hints=hints)
 
     assert studio.count_rows() == rows
     assert studio.list_files() == files
@@ -176,7 +176,7 @@ def test_a_full_store_refuses_before_anything_is_written(
     objects.failure = StorageFullError("no room")
 
     with pytest.raises(StorageFullError):
-        studio.jobs.submit(caller, PAINTED, reference_png=REFERENCE, hints=KEY)
+        studio.jobs.submit(caller, PAINTED, references=REFERENCE, hints=KEY)
 
     assert studio.count_rows() == rows
 
@@ -188,10 +188,10 @@ def test_an_answer_that_was_lost_is_found_again_under_the_same_key(
     """The commit may have happened, so the job may be there and need its reference image."""
     studio.database.is_losing_answers = True
     with pytest.raises(DatabaseUnavailableError):
-        studio.jobs.submit(caller, PAINTED, reference_png=REFERENCE, hints=KEY)
+        studio.jobs.submit(caller, PAINTED, references=REFERENCE, hints=KEY)
     studio.database.is_losing_answers = False
 
-    found = studio.jobs.submit(caller, PAINTED, reference_png=REFERENCE, hints=KEY)
+    found = studio.jobs.submit(caller, PAINTED, references=REFERENCE, hints=KEY)
 
     assert found.is_replayed
     claimed = studio.claim()

@@ -37,6 +37,7 @@ def make_keys(service: RunningService, count: int, *, images_per_day: int) -> li
                 max_in_flight=AMPLE,
                 max_pictures=10,
                 max_work=AMPLE**2,
+                max_video_work=AMPLE**2,
                 priority=0,
             )
         )

@@ -59,7 +59,7 @@ def total(metrics: Metrics, name: str) -> float:
 def record_one_of_each(metrics: Metrics) -> None:
     metrics.job_finished(kind="image", model="mini", status="succeeded", seconds=2.0)
     metrics.job_waited(kind="image", seconds=0.2)
-    metrics.picture_encoded(seconds=0.05)
+    metrics.files_encoded(kind="image", seconds=0.05)
     metrics.request_finished(method="POST", route="/api/v1/images", status=202, seconds=0.01)
     metrics.quota_refused(kind="image", tier="free")
     metrics.engine_restarted(reason="crashed")
@@ -88,7 +88,7 @@ def test_the_names_are_those_of_the_contract(folder: Path, *, is_shared: bool) -
     assert found["gv_job_seconds_sum[('kind', 'image'), ('model', 'mini')]"] == 2.0
     assert found["gv_job_seconds_bucket[('kind', 'image'), ('le', '1.0'), ('model', 'mini')]"] == 0
     assert found["gv_job_seconds_bucket[('kind', 'image'), ('le', '2.5'), ('model', 'mini')]"] == 1
-    assert found["gv_encode_seconds_count[]"] == 1
+    assert found["gv_encode_seconds_count[('kind', 'image')]"] == 1
 
 
 def test_the_media_type_is_prometheus_text(folder: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from gen_video.accounts.models import Caller
 from gen_video.db.watch import ChangeWatcher
+from gen_video.egress.memory import MemoryFetcher
 from gen_video.generation.runner import JobRunner
 from gen_video.generation.states import JobState
 from gen_video.settings import Settings
@@ -86,6 +87,7 @@ def services(studio: Studio, settings: Settings) -> Iterator[Services]:
         catalogue=CATALOGUE,
         adapters=(),
         objects=studio.objects,
+        fetcher=MemoryFetcher(),
         accounts=studio.accounts,
         quotas=studio.quotas,
         jobs=studio.jobs,
@@ -106,7 +108,7 @@ def shift_of(studio: Studio, services: Services, engine: FakeEngine) -> Iterator
     runner = JobRunner(
         execution=services.execution, engine=engine, objects=services.objects, version="9.9"
     )
-    loop = WorkerLoop(services, runner, metrics=services.metrics)
+    loop = WorkerLoop(services, runner, metrics=services.metrics, worker_id="worker-1")
     thread = threading.Thread(target=loop.run, name="worker")
     shift = Shift(studio, services, engine, loop, thread)
     thread.start()

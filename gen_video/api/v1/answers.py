@@ -13,11 +13,17 @@ from pydantic import BaseModel
 from gen_video.accounts.models import Caller
 from gen_video.api.preferences import Preference
 from gen_video.api.problems import language_of, problem
-from gen_video.api.v1.views import accepted_view, generated_view, hint_views, job_url
+from gen_video.api.v1.views import (
+    accepted_view,
+    generated_view,
+    hint_views,
+    job_url,
+    video_generated_view,
+)
 from gen_video.clock import next_midnight, utc_now
 from gen_video.generation.hints import find_hints
 from gen_video.generation.models import Job, Submission
-from gen_video.generation.states import JobState
+from gen_video.generation.states import JobKind, JobState
 from gen_video.generation.watch import JobWatch
 from gen_video.wiring import Services
 
@@ -68,7 +74,8 @@ async def answer(
     if is_deferred or not job.state.is_terminal:
         return _json(accepted_view(job, hints=hints), HTTPStatus.ACCEPTED, headers)
     if job.state is JobState.SUCCEEDED:
-        return _json(generated_view(job, hints=hints), HTTPStatus.OK, headers)
+        show = video_generated_view if job.kind is JobKind.VIDEO else generated_view
+        return _json(show(job, hints=hints), HTTPStatus.OK, headers)
     return failed_job_problem(request, job, headers=headers)
 
 

@@ -55,7 +55,7 @@ async def job_events(
             return
         if number > seen:
             seen = number
-            progress = progress_view(pace.measure(snapshot)).model_dump(mode="json")
+            progress = progress_view(pace.measure(snapshot), job.input).model_dump(mode="json")
             data = {"task_id": job.id, "status": snapshot.state.value, **progress}
             yield format_event("progress", number=number, data=data)
 

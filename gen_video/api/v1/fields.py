@@ -16,7 +16,8 @@ Number = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
 Name = Annotated[str, Field(max_length=200)]
 
 
-def _says(en: str, zh: str) -> str:
+def says(en: str, zh: str) -> str:
+    """Return a description in both languages."""
     return f"{en} / {zh}"
 
 
@@ -38,60 +39,58 @@ class ImageFields(BaseModel):
         },
     )
 
-    prompt: str = Field(description=_says("What to draw", "要画的内容"))
+    prompt: str = Field(description=says("What to draw", "要画的内容"))
     negative_prompt: str | None = Field(
-        None, description=_says("What to keep out", "不希望出现的内容")
+        None, description=says("What to keep out", "不希望出现的内容")
     )
     width: Whole | None = Field(
         None,
-        description=_says(
+        description=says(
             "Pixels; the model's default, mostly 1024", "像素；默认取模型的值，多为 1024"
         ),
     )
-    height: Whole | None = Field(None, description=_says("Pixels, as above", "像素，同上"))
+    height: Whole | None = Field(None, description=says("Pixels, as above", "像素，同上"))
     num_inference_steps: Whole | None = Field(
-        None, description=_says("More is finer and slower", "越多越精细，也越慢")
+        None, description=says("More is finer and slower", "越多越精细，也越慢")
     )
     guidance_scale: Number | None = Field(
-        None, description=_says("How closely the prompt is followed", "贴合提示词的程度")
+        None, description=says("How closely the prompt is followed", "贴合提示词的程度")
     )
     seed: Whole | None = Field(
         None,
-        description=_says(
+        description=says(
             "0 to 4294967295; the same seed and fields give the same picture",
             "0 至 4294967295；相同的种子和参数得到相同的图像",
         ),
     )
     model: Name | None = Field(
-        None, description=_says("An id of GET /api/v1/models", "GET /api/v1/models 中的 id")
+        None, description=says("An id of GET /api/v1/models", "GET /api/v1/models 中的 id")
     )
     n: Whole | None = Field(
-        None, description=_says("How many pictures; 1 if left out", "图像数量，默认 1")
+        None, description=says("How many pictures; 1 if left out", "图像数量，默认 1")
     )
     output_format: Literal["png", "jpeg", "webp"] | None = Field(
-        None, description=_says("png if left out", "默认 png")
+        None, description=says("png if left out", "默认 png")
     )
     strength: Number | None = Field(
         None,
-        description=_says(
+        description=says(
             "Distance from the reference image, 0.01 to 1", "与参考图的差异程度，0.01 至 1"
         ),
     )
     reference_image_type: Name | None = Field(None, description="scene | face")
     character_lora: Name | None = Field(
-        None, description=_says("A name of GET /api/v1/loras", "GET /api/v1/loras 中的名称")
+        None, description=says("A name of GET /api/v1/loras", "GET /api/v1/loras 中的名称")
     )
-    style_lora: Name | None = Field(None, description=_says("As above", "同上"))
+    style_lora: Name | None = Field(None, description=says("As above", "同上"))
     metadata: dict[str, str] | None = Field(
         None,
-        description=_says("Your own notes, up to 16 short texts", "自定义备注，最多 16 项短文本"),
+        description=says("Your own notes, up to 16 short texts", "自定义备注，最多 16 项短文本"),
     )
     use_model_manager: Any = Field(
-        None, description=_says("Taken and ignored", "为兼容旧客户端而接受，不起作用")
+        None, description=says("Taken and ignored", "为兼容旧客户端而接受，不起作用")
     )
-    task: Any = Field(
-        None, description=_says("Taken and ignored", "为兼容旧客户端而接受，不起作用")
-    )
+    task: Any = Field(None, description=says("Taken and ignored", "为兼容旧客户端而接受，不起作用"))
 
     def to_request(self, *, reference_sha256: str | None) -> ImageRequest:
         """Return the request in the words of the generation slice."""
@@ -135,7 +134,7 @@ def body_schemas() -> dict[str, Any]:
     form["properties"]["reference_image"] = {
         "type": "string",
         "format": "binary",
-        "description": _says(
+        "description": says(
             "PNG, JPEG or WebP, for image-to-image", "PNG、JPEG 或 WebP，用于图生图"
         ),
     }
@@ -145,11 +144,12 @@ def body_schemas() -> dict[str, Any]:
 def _fields_schema() -> dict[str, Any]:
     schema = ImageFields.model_json_schema()
     # Limits are the model's: the ones that keep numbers sane here would only mislead.
-    properties = {name: _without_bounds(entry) for name, entry in schema["properties"].items()}
+    properties = {name: without_bounds(entry) for name, entry in schema["properties"].items()}
     return schema | {"properties": properties}
 
 
-def _without_bounds(entry: dict[str, Any]) -> dict[str, Any]:
+def without_bounds(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return a property of a JSON schema without its bounds and without null."""
     plain = {key: value for key, value in entry.items() if key != "anyOf"}
     for choice in entry.get("anyOf", ()):
         if choice != {"type": "null"}:

@@ -58,7 +58,7 @@ async def generate_image(
         services.jobs.submit,
         caller,
         fields.to_request(reference_sha256=None if reference is None else reference.sha256),
-        reference_png=None if reference is None else reference.png,
+        references=None if reference is None else reference.png,
         hints=hints,
         cancel_after=cancel_after,
     )

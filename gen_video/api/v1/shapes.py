@@ -53,6 +53,30 @@ class GeneratedView(BaseModel):
     hints: list[HintView] = Field(default=[], description="mostly empty / 多数情况为空")
 
 
+class VideoGeneratedView(BaseModel):
+    """A finished video / 已完成的视频."""
+
+    task_id: str = Field(examples=["job_4bDk2Qv9sTnW1xYz8aLm3P"])
+    status: Literal["completed"]
+    video_url: str = Field(examples=["/api/v1/files/videos/job_4bDk2Qv9sTnW1xYz8aLm3P.mp4"])
+    file_size: int = Field(description="bytes / 字节", examples=[1234567])
+    duration: float = Field(description="seconds / 秒", examples=[3.0])
+    num_frames: int
+    fps: int
+    width: int
+    height: int
+    seed: int
+    model: str
+    mime: str = Field(examples=["video/mp4"])
+    sha256: str
+    poster_url: str | None = Field(description="one frame, JPEG / 封面")
+    thumbnails_url: str | None = Field(description="a row of frames, JPEG / 缩略图条")
+    quota_remaining: Remaining
+    elapsed_seconds: float | None
+    job_url: str
+    hints: list[HintView] = Field(default=[], description="mostly empty / 多数情况为空")
+
+
 class ProgressView(BaseModel):
     """How far a job is / 任务进度."""
 
@@ -64,6 +88,8 @@ class ProgressView(BaseModel):
     )
     queue_position: int | None = Field(None, description="1 is next / 1 表示下一个")
     eta_seconds: float | None = None
+    scene: int | None = Field(None, description="of a storyboard, from 1 / 当前分镜，从 1 起")
+    scenes: int | None = Field(None, description="of a storyboard / 分镜总数")
 
 
 class AcceptedView(BaseModel):
@@ -101,6 +127,10 @@ class TaskView(BaseModel):
     seed: int | None = None
     elapsed_seconds: float | None = None
     images: list[ImageView] = []
+    video_url: str | None = None
+    duration: float | None = None
+    fps: int | None = None
+    poster_url: str | None = None
     error: ErrorView | None = None
 
 
@@ -115,11 +145,26 @@ class OutputView(BaseModel):
     seed: int
     sha256: str
     duration_seconds: float | None = None
+    fps: int | None = None
+    thumbnail_url: str | None = Field(None, description="a small still / 缩略图")
     state: str = Field(description="live, deleted or expired")
 
 
+class SceneView(BaseModel):
+    """One scene of a video / 一个分镜."""
+
+    prompt: str
+    num_frames: int
+    duration_seconds: float
+    has_image: bool
+
+
 class InputView(BaseModel):
-    """The request as it was resolved: nothing is left to a default / 解析后的完整参数."""
+    """The request as it was resolved: nothing is left to a default / 解析后的完整参数.
+
+    `strength`, `reference_image_type` and `loras` are of pictures, `fps`, `scenes` and `overlap` of
+    videos.
+    """
 
     prompt: str
     negative_prompt: str
@@ -130,9 +175,12 @@ class InputView(BaseModel):
     seed: int
     n: int
     output_format: str
-    strength: float | None
-    reference_image_type: str | None
-    loras: list[str]
+    strength: float | None = None
+    reference_image_type: str | None = None
+    loras: list[str] = []
+    fps: int | None = None
+    scenes: list[SceneView] = []
+    overlap: int | None = Field(None, description="frames of a cross-fade / 转场重叠帧数")
 
 
 class CostView(BaseModel):

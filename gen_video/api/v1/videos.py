@@ -1,35 +1,113 @@
-"""Videos: the address is reserved, this version has no video engine."""
+"""Videos: `POST /videos/generate`."""
 
-from typing import NoReturn
+from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
 
-from gen_video.api.dependencies import SECURITY, CallerDep
+from gen_video.accounts.models import Caller
+from gen_video.api.bodies import ParsedBody, check_fields, read_body
+from gen_video.api.dependencies import SECURITY, CallerDep, ServicesDep, WatchDep
+from gen_video.api.preferences import read_cancel_after, read_preference, read_retry_hints
 from gen_video.api.v1 import PREFIX
-from gen_video.errors import ServiceError
+from gen_video.api.v1.answers import answer
+from gen_video.api.v1.first_frames import read_first_frame
+from gen_video.api.v1.shapes import AcceptedView, VideoGeneratedView
+from gen_video.api.v1.video_fields import VideoFields, video_body
+from gen_video.errors import FieldProblem, InvalidRequestError
+from gen_video.generation.video_requests import resolve_video
+from gen_video.media.references import Reference, sanitize_reference
+from gen_video.wiring import Services
+
+IMAGE = "image"
+PLACEHOLDER = Reference(png=b"", width=1, height=1, sha256="0" * 64)
+"""Stands for a picture that has not been fetched yet while the rest of a request is checked."""
 
 router = APIRouter(prefix=PREFIX, tags=["videos"], dependencies=SECURITY)
 
-
-class VideoUnavailableError(ServiceError):
-    """This version makes no videos."""
-
-    code = "video_not_available"
-    status = 501
-    message_en = "This version makes no videos yet; pictures work. No quota was used."
-    message_zh = "此版本尚不支持视频生成，图像生成可用。未扣除任何配额。"
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": AcceptedView,
+        "description": "Accepted; follow `Location` / 已接受，结果见 `Location`",
+    },
+}
 
 
 @router.post(
     "/videos/generate",
-    status_code=501,
-    response_model=None,
+    response_model=VideoGeneratedView,
+    responses=RESPONSES,
+    openapi_extra=video_body(),
     operation_id="generate_video",
-    summary="Generate a video (not in this version) / 生成视频（此版本尚未提供）",
+    summary="Generate a video / 生成视频",
 )
-async def generate_video(_caller: CallerDep) -> NoReturn:
-    """Answer `501 video_not_available`; takes no quota.
+async def generate_video(
+    request: Request, caller: CallerDep, services: ServicesDep, watch: WatchDep
+) -> JSONResponse:
+    """Answer with the finished video, or with `202` and the job's address.
 
-    返回 501，不扣配额。
+    - `prompt` alone, `image` as the first frame, or `scenes`: a storyboard joined into one clip.
+    - By default the call waits for the result; videos take long: `Prefer: respond-async` answers
+      at once, and the job's events tell its progress, scene by scene.
+    - One video takes one unit of the daily video quota, however many scenes it has. If a scene
+      fails, the whole video fails and nothing is charged.
+
+    仅 `prompt`（文生视频）、`image`（图生视频）或 `scenes`（分镜合成一段视频）。默认等待结果；
+    视频耗时较长，建议使用 `Prefer: respond-async` 并订阅任务事件。一段视频消耗一个视频配额；
+    任一分镜失败则整段失败且不扣费。
     """
-    raise VideoUnavailableError
+    preference = read_preference(request, default_seconds=services.settings.sync_wait_seconds)
+    hints = read_retry_hints(request)
+    cancel_after = read_cancel_after(request)
+    body = await read_body(request, file_field=IMAGE)
+    fields = check_fields(body, VideoFields)
+    _require_one_form(fields)
+    references = await _read_references(services, caller, fields, body)
+    stored = b"".join(reference.png for reference in references if reference is not None)
+    submission = await services.threads.run(
+        services.jobs.submit,
+        caller,
+        fields.to_request(references),
+        references=stored or None,
+        hints=hints,
+        cancel_after=cancel_after,
+    )
+    return await answer(
+        request, services, watch, caller=caller, submission=submission, preference=preference
+    )
+
+
+def _require_one_form(fields: VideoFields) -> None:
+    """Refuse what belongs to a single scene beside a storyboard."""
+    if fields.scenes is None:
+        return
+    problems = [
+        FieldProblem(
+            pointer=f"/{name}",
+            code="not_with_scenes",
+            en=f"{name} belongs into the scenes when scenes are given",
+            zh=f"使用 scenes 时，{name} 应写在各分镜中",
+        )
+        for name in ("image", "duration", "num_frames")
+        if getattr(fields, name) is not None
+    ]
+    if problems:
+        raise InvalidRequestError(*problems)
+
+
+async def _read_references(
+    services: Services, caller: Caller, fields: VideoFields, body: ParsedBody
+) -> list[Reference | None]:
+    """Return the first frame of every scene; everything else is checked before any is fetched."""
+    images = fields.list_images()
+    if body.file is not None:
+        if fields.scenes is not None:
+            _require_one_form(fields.model_copy(update={"image": "a file"}))
+        return [await services.threads.run(sanitize_reference, body.file)]
+    if any(text is not None for _, text in images):
+        trial = fields.to_request([None if text is None else PLACEHOLDER for _, text in images])
+        resolve_video(trial, catalogue=services.catalogue, plan=caller.plan)
+    return [
+        None if text is None else await read_first_frame(services, caller, text, pointer=pointer)
+        for pointer, text in images
+    ]

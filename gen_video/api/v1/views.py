@@ -21,15 +21,24 @@ from gen_video.api.v1.shapes import (
     QuotaReply,
     QuotasView,
     Remaining,
+    SceneView,
     TaskView,
     UrlsView,
+    VideoGeneratedView,
 )
 from gen_video.engines.catalogue import Catalogue, ModelSpec
 from gen_video.engines.loras import Adapter
 from gen_video.errors import Language
 from gen_video.generation.hints import Hint
-from gen_video.generation.models import Artifact, Job, JobProgress
-from gen_video.generation.states import JobState
+from gen_video.generation.models import (
+    Artifact,
+    FileRole,
+    Job,
+    JobInput,
+    JobProgress,
+    VideoInput,
+)
+from gen_video.generation.states import JobKind, JobState
 from gen_video.quotas.models import KindQuota, QuotaView
 
 SEED_WORDS = {JobState.SUCCEEDED: "completed"}
@@ -97,12 +106,39 @@ def generated_view(job: Job, *, hints: list[HintView]) -> GeneratedView:
     )
 
 
+def video_generated_view(job: Job, *, hints: list[HintView]) -> VideoGeneratedView:
+    """Show a succeeded video job; made of its row alone, as above."""
+    video = job.outputs[0]
+    stills = _still_urls(job)
+    return VideoGeneratedView(
+        task_id=job.id,
+        status="completed",
+        video_url=file_url(video),
+        file_size=video.size_bytes,
+        duration=video.duration_seconds or 0.0,
+        num_frames=video.num_frames or 0,
+        fps=video.fps or 0,
+        width=video.width,
+        height=video.height,
+        seed=video.seed,
+        model=job.model,
+        mime=video.mime,
+        sha256=video.sha256,
+        poster_url=stills.get(FileRole.POSTER),
+        thumbnails_url=stills.get(FileRole.STRIP),
+        quota_remaining=remaining_view(job.quota_remaining),
+        elapsed_seconds=job.elapsed_seconds,
+        job_url=job_url(job.id),
+        hints=hints,
+    )
+
+
 def accepted_view(job: Job, *, hints: list[HintView]) -> AcceptedView:
     """Show a job that its client does not wait for (any longer)."""
     return AcceptedView(
         task_id=job.id,
         status=SEED_WORDS.get(job.state, job.state.value),
-        progress=progress_view(job.progress),
+        progress=progress_view(job.progress, job.input),
         quota_remaining=remaining_view(job.quota_remaining),
         job_url=job_url(job.id),
         events_url=f"{job_url(job.id)}/events",
@@ -116,17 +152,27 @@ def task_view(job: Job, language: Language) -> TaskView:
         task_id=job.id,
         status=SEED_WORDS.get(job.state, job.state.value),
         model=job.model,
-        progress=progress_view(job.progress),
+        progress=progress_view(job.progress, job.input),
         quota_remaining=remaining_view(job.quota_remaining),
         job_url=job_url(job.id),
         elapsed_seconds=job.elapsed_seconds,
-        images=[image_view(artifact) for artifact in job.outputs],
         error=error_view(job, language),
     )
-    if view.images:
-        first = view.images[0]
-        view.image_url, view.file_size = first.image_url, first.file_size
-        view.width, view.height, view.seed = first.width, first.height, first.seed
+    if not job.outputs:
+        return view
+    first = job.outputs[0]
+    view.file_size, view.width, view.height = first.size_bytes, first.width, first.height
+    view.seed = first.seed
+    if job.kind is JobKind.VIDEO:
+        view.video_url, view.duration, view.fps = (
+            file_url(first),
+            first.duration_seconds,
+            first.fps,
+        )
+        view.poster_url = _still_urls(job).get(FileRole.POSTER)
+    else:
+        view.image_url = file_url(first)
+        view.images = [image_view(artifact) for artifact in job.outputs]
     return view
 
 
@@ -138,9 +184,9 @@ def job_view(job: Job, language: Language) -> JobView:
         kind=job.kind.value,
         model=job.model,
         status=job.state.value,
-        progress=progress_view(job.progress),
+        progress=progress_view(job.progress, job.input),
         input=_input_view(job),
-        outputs=[_output_view(artifact) for artifact in job.outputs],
+        outputs=[_output_view(artifact, job) for artifact in job.outputs],
         error=error_view(job, language),
         cost=_cost_view(job),
         attempts=job.attempt,
@@ -157,8 +203,10 @@ def job_view(job: Job, language: Language) -> JobView:
     )
 
 
-def progress_view(progress: JobProgress) -> ProgressView:
-    """Show how far a job is."""
+def progress_view(progress: JobProgress, given: JobInput) -> ProgressView:
+    """Show how far a job is; of a storyboard also in which scene."""
+    scenes = len(given.scenes) if isinstance(given, VideoInput) else 1
+    per_scene = max(1, given.num_inference_steps)
     return ProgressView(
         percent=progress.percent,
         step=progress.step,
@@ -166,6 +214,8 @@ def progress_view(progress: JobProgress) -> ProgressView:
         stage=progress.stage,
         queue_position=progress.queue_position,
         eta_seconds=progress.eta_seconds,
+        scene=min(progress.step // per_scene + 1, scenes) if scenes > 1 else None,
+        scenes=scenes if scenes > 1 else None,
     )
 
 
@@ -205,7 +255,7 @@ def model_view(
         description=spec.description_zh if is_zh else spec.description_en,
         knows=spec.knows_zh if is_zh else spec.knows_en,
         kinds=sorted(kind.value for kind in spec.kinds),
-        is_default=spec.id == catalogue.default_image_model,
+        is_default=spec.id in {catalogue.default_image_model, catalogue.default_video_model},
         is_loaded=spec.id in resident,
         defaults=spec.defaults,
         limits=spec.limits,
@@ -235,7 +285,11 @@ def _kind_view(quota: KindQuota) -> KindQuotaView:
     )
 
 
-def _output_view(artifact: Artifact) -> OutputView:
+def _still_urls(job: Job) -> dict[str, str]:
+    return {file.role: file_url(file) for file in job.files if file.role != FileRole.OUTPUT}
+
+
+def _output_view(artifact: Artifact, job: Job) -> OutputView:
     return OutputView(
         url=file_url(artifact),
         mime=artifact.mime,
@@ -244,13 +298,16 @@ def _output_view(artifact: Artifact) -> OutputView:
         height=artifact.height,
         seed=artifact.seed,
         sha256=artifact.sha256,
+        duration_seconds=artifact.duration_seconds,
+        fps=artifact.fps,
+        thumbnail_url=_still_urls(job).get(FileRole.POSTER),
         state=artifact.state,
     )
 
 
 def _input_view(job: Job) -> InputView:
     given = job.input
-    return InputView(
+    view = InputView(
         prompt=given.prompt,
         negative_prompt=given.negative_prompt,
         width=given.width,
@@ -258,12 +315,24 @@ def _input_view(job: Job) -> InputView:
         num_inference_steps=given.num_inference_steps,
         guidance_scale=given.guidance_scale,
         seed=given.seed,
-        n=given.n,
+        n=given.units,
         output_format=given.output_format,
-        strength=given.strength,
-        reference_image_type=given.reference_image_type,
-        loras=list(given.loras),
     )
+    if isinstance(given, VideoInput):
+        view.fps, view.overlap = given.fps, given.overlap
+        view.scenes = [
+            SceneView(
+                prompt=scene.prompt,
+                num_frames=scene.num_frames,
+                duration_seconds=round(scene.num_frames / given.fps, 3),
+                has_image=scene.reference_bytes > 0,
+            )
+            for scene in given.scenes
+        ]
+    else:
+        view.strength, view.loras = given.strength, list(given.loras)
+        view.reference_image_type = given.reference_image_type
+    return view
 
 
 def _cost_view(job: Job) -> CostView:

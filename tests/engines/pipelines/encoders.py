@@ -17,6 +17,8 @@ from transformers import (
     Qwen3Model,
     T5Config,
     T5EncoderModel,
+    UMT5Config,
+    UMT5EncoderModel,
 )
 
 TextEncoder: TypeAlias = Any
@@ -129,3 +131,11 @@ def chatglm_model() -> TextEncoder:
         else:
             nn.init.ones_(weights)
     return model
+
+
+def umt5_encoder() -> TextEncoder:
+    """Return a UMT5 encoder."""
+    config = UMT5Config(
+        vocab_size=VOCABULARY, d_model=WIDTH, d_kv=8, d_ff=WIDTH, num_layers=1, num_heads=2
+    )
+    return UMT5EncoderModel(config)

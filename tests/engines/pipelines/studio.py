@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from gen_video.engines.catalogue import ModelSpec, read_specs
-from gen_video.engines.diffusers_image import DiffusersMake
+from gen_video.engines.diffusers_make import DiffusersMake
 from gen_video.engines.errors import EngineCancelledError
 from gen_video.engines.makes import ChildConfig, Supervision
 from gen_video.engines.tasks import ImageTask, Picture, StepProgress

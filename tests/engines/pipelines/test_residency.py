@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gen_video.engines.diffusers_image import DiffusersMake
+from gen_video.engines.diffusers_make import DiffusersMake
 from gen_video.engines.makes import ChildConfig, Supervision
 from gen_video.engines.residency import Residency, Resident, device_memory_mib
 from tests.engines.pipelines.conftest import FolderOf

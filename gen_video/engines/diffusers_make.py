@@ -1,0 +1,53 @@
+"""The diffusers make of engine: pictures and clips from one shelf of models on one device."""
+
+from collections.abc import Iterator
+
+from typing_extensions import override
+
+from gen_video.engines.catalogue import ModelSpec, TaskKind
+from gen_video.engines.diffusers_image import draw_picture, picture_pipeline
+from gen_video.engines.diffusers_loras import use_adapters
+from gen_video.engines.diffusers_models import Shelf
+from gen_video.engines.diffusers_video import film_clip, video_pipeline
+from gen_video.engines.makes import ChildConfig, Make, Supervision
+from gen_video.engines.tasks import Frames, ImageTask, Picture, VideoTask
+
+
+class DiffusersMake(Make):
+    """Runs stock pipelines."""
+
+    def __init__(self, config: ChildConfig) -> None:
+        self._config = config
+        self._shelf = Shelf(config)
+
+    @override
+    def load(self, spec: ModelSpec) -> None:
+        self._shelf.get(spec)
+
+    @override
+    def resident_models(self) -> tuple[str, ...]:
+        return self._shelf.names()
+
+    @override
+    def has_room_for(self, spec: ModelSpec) -> bool:
+        return self._shelf.has_room_for(spec)
+
+    @override
+    def run(self, spec: ModelSpec, task: ImageTask, watch: Supervision) -> Iterator[Picture]:
+        resident = self._shelf.get(spec)
+        has_reference = task.reference_image is not None
+        kind = TaskKind.IMAGE_TO_IMAGE if has_reference else TaskKind.TEXT_TO_IMAGE
+        pipeline = picture_pipeline(resident, kind, spec)
+        watch.check()
+        with use_adapters(pipeline, task.loras, folder=self._config.lora_path):
+            for index in range(task.n):
+                yield draw_picture(pipeline, spec, task, index, watch)
+
+    @override
+    def film(self, spec: ModelSpec, task: VideoTask, watch: Supervision) -> Iterator[Frames]:
+        resident = self._shelf.get(spec)
+        has_reference = task.reference_image is not None
+        kind = TaskKind.IMAGE_TO_VIDEO if has_reference else TaskKind.TEXT_TO_VIDEO
+        pipeline = video_pipeline(resident, kind, spec)
+        watch.check()
+        yield from film_clip(pipeline, task, watch)
