@@ -15,6 +15,7 @@ from rich.table import Table
 from benchmarks.figures import Figure
 from benchmarks.pictures import measure_added_latency, measure_start, measure_throughput
 from benchmarks.plane import measure_plane, measure_streams, measure_submit
+from benchmarks.videos import measure_encoding, measure_sharing
 from gen_video import __version__
 from gen_video.clock import utc_now
 
@@ -27,6 +28,8 @@ MEASURES: tuple[tuple[str, str, Callable[[Path], list[Figure]]], ...] = (
     ("P12", "start", measure_start),
     ("P13", "control plane", measure_plane),
     ("P13", "streams", measure_streams),
+    ("P16", "pictures beside a video", measure_sharing),
+    ("P18", "encoding", measure_encoding),
 )
 
 

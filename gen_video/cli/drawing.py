@@ -36,8 +36,8 @@ class UnknownFormatError(ServiceError):
     """The file's name says a format that we do not write."""
 
     code = "unknown_format"
-    message_en = "{name}: the name must end in .png, .jpg or .webp"
-    message_zh = "{name}：文件名须以 .png、.jpg 或 .webp 结尾"
+    message_en = "{name}: the name must end in one of {suffixes}"
+    message_zh = "{name}：文件名须以下列之一结尾：{suffixes}"
 
 
 class UnreadableFileError(ServiceError):
@@ -66,6 +66,7 @@ def open_catalogue(settings: Settings, *models: str) -> Catalogue:
     return load_catalogue(
         settings.models_file,
         default_image_model=models[0] if models else settings.default_image_model,
+        default_video_model=models[0] if models else settings.default_video_model,
         include_test_models=settings.enable_test_model,
         base_folder=PROJECT_FOLDER,
         enabled_models=(*settings.enabled_models, *models),
@@ -121,6 +122,15 @@ def save(picture: Picture, wanted: ImageInput, path: Path) -> None:
         picture_format=format_of(path),
         parameters=picture_parameters(wanted, picture, software=SOFTWARE),
     )
+    write_whole(path, data)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        UnreadableFileError: The folder cannot be written.
+    """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         unfinished.write_bytes(data)
@@ -138,7 +148,7 @@ def format_of(path: Path) -> PictureFormat:
     """
     found = FORMATS.get(path.suffix.lower())
     if found is None:
-        raise UnknownFormatError(name=path.name)
+        raise UnknownFormatError(name=path.name, suffixes=", ".join(FORMATS))
     return found
 
 

@@ -1,17 +1,18 @@
 """`gen-video models`: what can be offered, whether it works, and more of it."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gen_video.cli import drawing
+from gen_video.cli import drawing, filming
 from gen_video.cli.catalogue_file import NewEntry, append_entry
 from gen_video.cli.configuration import load_settings
 from gen_video.cli.progress import progress_bar
 from gen_video.cli.terminal import Cell, note, print_json, print_rows, say
-from gen_video.engines.catalogue import ModelSpec, UnknownModelError, read_specs
+from gen_video.engines.catalogue import Catalogue, ModelSpec, UnknownModelError, read_specs
 from gen_video.engines.weights import find_folder
 from gen_video.settings import PROJECT_FOLDER, Settings
 
@@ -37,18 +38,21 @@ def list_models(*, is_json: AsJson = False) -> None:
 def check(
     model: Annotated[str | None, typer.Argument(help="Catalogue id / 模型 id")] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Keep the picture / 保存图片")
+        Path | None, typer.Option("-o", "--output", help="Keep the file / 保存文件")
     ] = None,
     *,
     is_json: AsJson = False,
 ) -> None:
-    """Load a model as the service does and draw a test picture.
+    """Load a model as the service does and draw a test picture, or make a short clip.
 
-    加载模型并绘制一张测试图。
+    加载模型并绘制一张测试图，或生成一小段视频。
     """
     settings = load_settings()
     spec = find_spec(settings, model or settings.default_image_model)
     catalogue = drawing.open_catalogue(settings, spec.id)
+    if not spec.makes_pictures:
+        _check_video(spec, output, settings=settings, catalogue=catalogue, is_json=is_json)
+        return
     request = drawing.trial_request(spec)
     prepared = drawing.prepare(request, settings=settings, catalogue=catalogue, image=None)
     started = time.monotonic()
@@ -62,6 +66,29 @@ def check(
         print_json({"model": spec.id, "seconds": seconds, "width": wanted.width})
         return
     size = f"{wanted.width}x{wanted.height}, {wanted.num_inference_steps} steps"
+    note(f"{spec.id} works: {size}, {seconds} s.", f"{spec.id} 可用：{seconds} 秒。")
+
+
+def _check_video(
+    spec: ModelSpec,
+    output: Path | None,
+    *,
+    settings: Settings,
+    catalogue: Catalogue,
+    is_json: bool,
+) -> None:
+    request = filming.trial_request(spec)
+    if output is not None:
+        request = replace(request, output_format=filming.format_of(output).value)
+    started = time.monotonic()
+    wanted, data = filming.make(request, [None], settings=settings, catalogue=catalogue)
+    if output is not None:
+        drawing.write_whole(output, data)
+    seconds = round(time.monotonic() - started, 2)
+    if is_json:
+        print_json({"model": spec.id, "seconds": seconds, "frames": wanted.num_frames})
+        return
+    size = f"{wanted.width}x{wanted.height}, {wanted.num_frames} frames"
     note(f"{spec.id} works: {size}, {seconds} s.", f"{spec.id} 可用：{seconds} 秒。")
 
 

@@ -96,8 +96,9 @@ class ModelLimits(_Part):
         """Return the number of frames that the model makes and that is nearest to this."""
         lowest = math.ceil((self.min_frames - 1) / self.frames_step)
         highest = (self.max_frames - 1) // self.frames_step
-        nearest = min(max(round((wanted - 1) / self.frames_step), lowest), highest)
-        return nearest * self.frames_step + 1
+        # In this order also what is no number becomes one.
+        nearest = min(max(lowest, (wanted - 1) / self.frames_step), highest)
+        return round(nearest) * self.frames_step + 1
 
 
 class ModelSpec(_Part):
@@ -109,6 +110,8 @@ class ModelSpec(_Part):
             one with the nearest shape, and the picture is resampled to the size asked for.
         knows_en: What a model of a small world can draw; empty for a general one.
         world: A file in the folder of such a model that lists the words it knows.
+        timeline: A file in the folder of a model that draws clips as one picture, see
+            `diffusers_timeline`.
         is_suggested: Named to users whose prompt is too much for a small model.
         memory_mib: Expected need of memory, for the residency budget.
         lora_family: Which adapters fit; None when it takes none.
@@ -122,6 +125,7 @@ class ModelSpec(_Part):
     knows_en: str = ""
     knows_zh: str = ""
     world: str = ""
+    timeline: str = ""
     is_suggested: bool = False
     kinds: frozenset[TaskKind] = frozenset({TaskKind.TEXT_TO_IMAGE})
     source: str

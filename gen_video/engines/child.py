@@ -170,6 +170,7 @@ class EngineChild:
         try:
             spec = self._specs[task.model]
             self._frames.send("progress", task_id=task.task_id, stage="loading", step=0, steps=1)
+            self._check(task)  # it may have waited for long: load nothing for nobody
             work(self._make_of(spec), spec)
             self._frames.send("done", task_id=task.task_id)
         except Exception as error:  # noqa: BLE001 - outer edge of the child: everything is reported

@@ -31,7 +31,11 @@ log = structlog.get_logger(__name__)
 
 
 class ChildProcess:
-    """A running child; messages about a task are kept in a box of its own until asked for."""
+    """A running child; messages about a task are kept in a box of its own until asked for.
+
+    The child works on one task at a time: a picture that it begins during a video is worked on
+    until its end, and the video waits.
+    """
 
     def __init__(
         self, catalogue: Catalogue, config: ChildConfig, environment: Mapping[str, str]
@@ -51,6 +55,12 @@ class ChildProcess:
         self._boxes: dict[str, queue.Queue[Frame]] = {}
         self._sorting = threading.Lock()
         self._is_gone = False
+        self._working: list[str] = []
+        """Tasks that were begun and have not ended; all but the last wait for the last."""
+        self._stage = ""
+        self._blamed: str | None = None
+        self.moved_at = time.monotonic()
+        """When the child last told something of any task."""
         self.resident: tuple[str, ...] = ()
         self.alive_at = time.monotonic()
         threading.Thread(target=self._listen, name="engine-frames", daemon=True).start()
@@ -92,11 +102,43 @@ class ChildProcess:
         with self._sorting:
             self._boxes.pop(task_id, None)
 
-    def _sort(self, frame: Frame) -> None:
+    @property
+    def is_loading(self) -> bool:
+        """Tell whether it may load a model, which takes long and is not told step by step."""
+        return not self._working or self._stage == "loading"
+
+    def is_at_another(self, task_id: str) -> bool:
+        """Tell whether a task waits for another one, which the child works on."""
         with self._sorting:
-            box = self._boxes.get(str(frame.header.get("task_id")))
+            return bool(self._working) and self._working[-1] != task_id
+
+    def blame(self, task_id: str) -> None:
+        """Say which task costs the child its life; the first word counts."""
+        with self._sorting:
+            self._blamed = self._blamed or task_id
+
+    def is_to_blame(self, task_id: str) -> bool:
+        """Tell whether a task may have ended the child: if not the one blamed, the last begun."""
+        with self._sorting:
+            suspect = self._blamed or (self._working[-1] if self._working else task_id)
+            return suspect == task_id
+
+    def _sort(self, frame: Frame) -> None:
+        task_id = str(frame.header.get("task_id"))
+        with self._sorting:
+            self._note(task_id, frame)
+            box = self._boxes.get(task_id)
             if box is not None:
                 box.put(frame)
+
+    def _note(self, task_id: str, frame: Frame) -> None:
+        self.moved_at = time.monotonic()
+        self._stage = str(frame.header.get("stage", ""))
+        is_over = frame.kind in {"done", "failed"}
+        if is_over and task_id in self._working:
+            self._working.remove(task_id)
+        elif not is_over and task_id not in self._working:
+            self._working.append(task_id)
 
     def _tell_gone(self) -> None:
         with self._sorting:

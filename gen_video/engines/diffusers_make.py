@@ -8,6 +8,7 @@ from gen_video.engines.catalogue import ModelSpec, TaskKind
 from gen_video.engines.diffusers_image import draw_picture, picture_pipeline
 from gen_video.engines.diffusers_loras import use_adapters
 from gen_video.engines.diffusers_models import Shelf
+from gen_video.engines.diffusers_timeline import film_timeline, read_timeline
 from gen_video.engines.diffusers_video import film_clip, video_pipeline
 from gen_video.engines.makes import ChildConfig, Make, Supervision
 from gen_video.engines.tasks import Frames, ImageTask, Picture, VideoTask
@@ -46,6 +47,11 @@ class DiffusersMake(Make):
     @override
     def film(self, spec: ModelSpec, task: VideoTask, watch: Supervision) -> Iterator[Frames]:
         resident = self._shelf.get(spec)
+        if spec.timeline:
+            pipeline = next(iter(resident.pipelines.values()))
+            timeline = read_timeline(spec, self._shelf.folder_of(spec))
+            yield from film_timeline(pipeline, spec, task, watch, timeline=timeline)
+            return
         has_reference = task.reference_image is not None
         kind = TaskKind.IMAGE_TO_VIDEO if has_reference else TaskKind.TEXT_TO_VIDEO
         pipeline = video_pipeline(resident, kind, spec)

@@ -5,6 +5,7 @@ One pipeline object is not safe for two threads: the child uses one thread.
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import diffusers
@@ -57,6 +58,10 @@ class Shelf:
             ModelUnavailableError: Its weights are missing or refused.
         """
         return self._residency.get(spec.id, lambda: self._load(spec), need_mib=spec.memory_mib)
+
+    def folder_of(self, spec: ModelSpec) -> Path:
+        """Return where a model's files lie on this machine."""
+        return find_folder(spec, is_offline=self._config.is_hub_offline)
 
     def names(self) -> tuple[str, ...]:
         """Return the ids of the loaded models."""

@@ -137,7 +137,6 @@ def _call_arguments(pipeline: Pipeline, task: VideoTask) -> dict[str, Any]:
         "num_inference_steps": task.num_inference_steps,
         "guidance_scale": task.guidance_scale,
         "max_guidance_scale": task.guidance_scale,
-        "min_guidance_scale": min(1.0, task.guidance_scale),
         "fps": task.fps,
         "frame_rate": task.fps,
         "generator": torch.Generator(_generator_device(pipeline)).manual_seed(task.seed),

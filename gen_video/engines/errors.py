@@ -7,6 +7,7 @@ EngineError
 ├── EngineCrashedError         retryable; the child died (segfault, kill, exit)
 ├── EngineHungError            retryable; the child was killed after silence
 ├── EngineFailedError          retryable; an exception inside the pipeline
+├── EngineInterruptedError     retryable; another task cost the child its life
 └── ModelUnavailableError      final; weights missing or refused
 """
 
@@ -93,6 +94,15 @@ class EngineFailedError(EngineError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason=reason)
+
+
+class EngineInterruptedError(EngineError):
+    """Another task ended the engine process; this one is not to blame and costs no attempt."""
+
+    code = "engine_interrupted"
+    is_retryable = True
+    message_en = "The engine was restarted because of another job."
+    message_zh = "生成引擎因其他任务而重启。"
 
 
 class ModelUnavailableError(EngineError):

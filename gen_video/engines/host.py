@@ -23,6 +23,7 @@ from gen_video.engines.errors import (
     EngineError,
     EngineFailedError,
     EngineHungError,
+    EngineInterruptedError,
 )
 from gen_video.engines.frames import Frame
 from gen_video.engines.makes import ChildConfig
@@ -38,6 +39,8 @@ from gen_video.engines.tasks import (
 )
 
 ALIVE_LIMIT_SECONDS = 60.0
+CANCEL_KEPT_SECONDS = 60.0
+"""How long a cancel waits for a task that has not come yet."""
 log = structlog.get_logger(__name__)
 RestartListener = Callable[[str], None]
 Output = TypeVar("Output", Picture, Frames)
@@ -70,7 +73,8 @@ class EngineHost(Engine):
     """An engine in a child process: one picture task and one video task at a time.
 
     The child runs a waiting picture between two steps of a video. Whatever costs the child its
-    life ends both tasks.
+    life ends both tasks, the innocent one with `EngineInterruptedError`. A task that waits for
+    the other one has not hung, and its cancel spares the child: the child hears of it later.
 
     Make and use it on a thread that lives as long as the process: on Linux the kernel ends the
     child when the thread that started it ends.
@@ -127,13 +131,13 @@ class EngineHost(Engine):
             except EngineError as error:
                 finished = not error.is_crash
                 if error.is_crash:
-                    self._replace(child, error.code)
+                    self._replace(child, error.code, guilty=task.task_id)
                 raise
             finally:
                 self._forget(lane, task.task_id)
                 child.close_box(task.task_id)
                 if not finished:
-                    self._drop_child(child)
+                    self._drop_child(child, guilty=task.task_id)
 
     @override
     def cancel(self, task_id: str) -> None:
@@ -173,14 +177,20 @@ class EngineHost(Engine):
     def _start(self, child: ChildProcess, lane: Lane, task: Task) -> bool:
         """Hand a task to the child, with its cancel if that came first; tell whether it went."""
         with self._cancelling:
-            kept = {task.task_id, self._pictures.running, self._videos.running}
-            for other in self._cancelled.keys() - kept:
-                del self._cancelled[other]  # it named a task that was over, or never came
+            self._forget_old_cancels()
             was_sent = child.start_task(task)
             lane.running = task.task_id
             if task.task_id in self._cancelled:
                 child.cancel(task.task_id)
             return was_sent
+
+    def _forget_old_cancels(self) -> None:
+        """Forget those that named a task that was over, or never came."""
+        running = {self._pictures.running, self._videos.running}
+        limit = time.monotonic() - CANCEL_KEPT_SECONDS
+        for task_id, at in list(self._cancelled.items()):
+            if at < limit and task_id not in running:
+                del self._cancelled[task_id]
 
     def _forget(self, lane: Lane, task_id: str) -> None:
         with self._cancelling:
@@ -203,52 +213,57 @@ class EngineHost(Engine):
         on_progress: ProgressListener,
         read_output: Callable[[Frame], Output],
     ) -> Iterator[Output]:
-        patience = self._limits.load
-        moved_at = time.monotonic()
+        started_at = time.monotonic()
         while True:
             frame = child.next_frame(task.task_id)
             if frame is None:
-                self._check_patience(child, task, moved_at=moved_at, patience=patience)
+                self._check_patience(child, task, started_at=started_at)
                 continue
-            moved_at = time.monotonic()
             match frame.kind:
                 case "progress":
-                    progress = _progress(frame)
-                    is_loading = progress.stage == "loading"
-                    patience = self._limits.load if is_loading else self._limits.hang
-                    on_progress(progress)
+                    on_progress(_progress(frame))
                 case "picture" | "frames":
                     yield read_output(frame)
-                    moved_at = time.monotonic()
                 case "done":
                     return
                 case "failed":
                     raise _error(frame)
                 case _:
-                    raise EngineCrashedError(child.describe_end())
+                    reason = child.describe_end()
+                    if child.is_to_blame(task.task_id):
+                        raise EngineCrashedError(reason)
+                    raise EngineInterruptedError
 
-    def _check_patience(
-        self, child: ChildProcess, task: Task, *, moved_at: float, patience: float
-    ) -> None:
+    def _check_patience(self, child: ChildProcess, task: Task, *, started_at: float) -> None:
         now = time.monotonic()
-        cancelled_at = self._cancelled.get(task.task_id)
-        if cancelled_at is not None and now - cancelled_at > self._limits.cancel_grace:
-            self._replace(child, "cancel_ignored")
+        is_waiting = child.is_at_another(task.task_id)
+        cancelled_at = self._cancelled.get(task.task_id, now)
+        if now - max(started_at, cancelled_at) > self._limits.cancel_grace:
+            if not is_waiting:
+                self._replace(child, "cancel_ignored", guilty=task.task_id)
             raise EngineCancelledError
+        # The child has one thread for both tasks: what it tells of either is a sign of both.
+        moved_at = max(started_at, child.moved_at)
+        patience = self._limits.load if child.is_loading else self._limits.hang
         silent = max(now - moved_at - patience, now - child.alive_at - ALIVE_LIMIT_SECONDS)
-        if silent > 0:
+        if silent > 0 and not is_waiting:
             raise EngineHungError(now - moved_at)
+        if silent > 0:
+            self._replace(child, EngineHungError.code)
+            raise EngineInterruptedError
 
-    def _replace(self, child: ChildProcess, reason: str) -> None:
+    def _replace(self, child: ChildProcess, reason: str, *, guilty: str | None = None) -> None:
         """Drop a child that failed; the second lane to notice finds that it is gone already."""
-        if not self._drop_child(child):
+        if not self._drop_child(child, guilty=guilty):
             return
         log.warning("engine_child_replaced", reason=reason)
         if self._on_restart is not None:
             self._on_restart(reason)
 
-    def _drop_child(self, child: ChildProcess) -> bool:
-        """End a child; tell whether it was still the one in use."""
+    def _drop_child(self, child: ChildProcess, *, guilty: str | None = None) -> bool:
+        """End a child because of a task; tell whether it was still the one in use."""
+        if guilty is not None:
+            child.blame(guilty)
         with self._changing:
             was_in_use = self._child is child
             if was_in_use:

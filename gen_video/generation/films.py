@@ -7,13 +7,14 @@ the frames of one cross-fade are held back.
 import hashlib
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from gen_video.engines.errors import (
     EngineCancelledError,
     EngineError,
     EngineFailedError,
+    EngineInterruptedError,
     ModelUnavailableError,
 )
 from gen_video.engines.tasks import Engine, Frames, ProgressListener, StepProgress, VideoTask
@@ -111,17 +112,25 @@ class Studio:
         engine: Makes the frames.
         wanted: The request.
         on_progress: Told the steps of all scenes together.
+        check: Asked before each scene; raises when the whole was called off. The engine forgets
+            a cancel that comes when a scene is done.
 
     Attributes:
         encode_seconds: Spent on encoding and verifying so far.
     """
 
     def __init__(
-        self, engine: Engine, wanted: VideoInput, *, on_progress: ProgressListener
+        self,
+        engine: Engine,
+        wanted: VideoInput,
+        *,
+        on_progress: ProgressListener,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
         self._wanted = wanted
         self._on_progress = on_progress
+        self._check = check
         self._joiner = SceneJoiner(
             frame_bytes=wanted.width * wanted.height * CHANNELS, overlap=wanted.overlap
         )
@@ -164,6 +173,7 @@ class Studio:
             parameters=parameters,
         ) as encoder:
             for number, reference in enumerate(references):
+                self._check()
                 task = video_task(
                     wanted, number, task_id=task_id, reference=reference, attempt=attempt
                 )
@@ -180,11 +190,12 @@ class Studio:
         count = 0
         try:
             for part in self._engine.film(task, on_progress=listener):
+                require_whole(part, task)
                 count += part.count
                 yield part
             require_frames(count, task.num_frames)
-        except (EngineCancelledError, ModelUnavailableError):
-            raise
+        except (EngineCancelledError, EngineInterruptedError, ModelUnavailableError):
+            raise  # no matter of this scene
         except EngineError as error:
             if scenes == 1:
                 raise
@@ -211,6 +222,17 @@ class Studio:
         )
         self.encode_seconds += time.monotonic() - started
         return data
+
+
+def require_whole(part: Frames, task: VideoTask) -> None:
+    """Check that frames have all their pixels.
+
+    Raises:
+        EngineFailedError: They have not.
+    """
+    wanted = part.count * task.width * task.height * CHANNELS
+    if not wanted or len(part.rgb) != wanted:
+        raise EngineFailedError(f"{part.count} frames have {len(part.rgb)} bytes, not {wanted}")
 
 
 def require_frames(found: int, wanted: int) -> None:
@@ -257,13 +279,19 @@ class FilmWork:
         self.encode_seconds = 0.0
 
     def produce(
-        self, job: ClaimedJob, wanted: VideoInput, *, task_id: str, on_progress: ProgressListener
+        self,
+        job: ClaimedJob,
+        wanted: VideoInput,
+        *,
+        task_id: str,
+        on_progress: ProgressListener,
+        check: Callable[[], None],
     ) -> Iterator[Delivery]:
         """Yield the video and the stills beside it once each is stored."""
         stored = b""
         if job.reference_key is not None:
             stored = b"".join(self._objects.read(job.reference_key))
-        studio = Studio(self._engine, wanted, on_progress=on_progress)
+        studio = Studio(self._engine, wanted, on_progress=on_progress, check=check)
         film = studio.shoot(
             task_id=task_id,
             references=split_references(stored, wanted),

@@ -14,7 +14,7 @@ from typing import Self
 
 import structlog
 
-from gen_video.engines.errors import EngineCancelledError
+from gen_video.engines.errors import EngineCancelledError, EngineInterruptedError
 from gen_video.engines.tasks import Engine, StepProgress
 from gen_video.errors import ServiceError, ServiceUnavailableError
 from gen_video.generation.errors import JobCanceledError, LeaseLostError
@@ -109,6 +109,15 @@ class Heartbeat:
         if self.reason is None:
             self.reason = reason
             self._stop_engine()
+
+    def check(self) -> None:
+        """Go on, unless the run is to stop.
+
+        Raises:
+            EngineCancelledError: It is.
+        """
+        if self.reason is not None:
+            raise EngineCancelledError
 
     def _run(self) -> None:
         beat = min(HEARTBEAT_SECONDS, self._lease_seconds / RENEWALS_PER_LEASE)
@@ -211,7 +220,13 @@ class JobRunner:
             film = self._work = FilmWork(
                 engine=self._engine, objects=self._objects, software=self._software
             )
-            return film.produce(job, wanted, task_id=task_id, on_progress=heartbeat.report)
+            return film.produce(
+                job,
+                wanted,
+                task_id=task_id,
+                on_progress=heartbeat.report,
+                check=heartbeat.check,
+            )
         picture = self._work = PictureWork(
             engine=self._engine, objects=self._objects, software=self._software
         )
@@ -234,6 +249,8 @@ class JobRunner:
                 return "canceled" if self._execution.cancel(job) else "lease_lost"
             case StopReason.DEADLINE if failure is not None:
                 failure = DeadlinePassedError()
+        if isinstance(failure, EngineInterruptedError):
+            return _given_back(self._execution.give_back(job))
         if failure is None or self._is_worth_delivering(job, deliveries, failure):
             return self._finish(job, deliveries)
         state = self._execution.fail(job, failure)

@@ -128,13 +128,15 @@ def resolve_video(request: VideoRequest, *, catalogue: Catalogue, plan: Plan) ->
     spec = catalogue.get(model_id)
     if not spec.makes_videos:
         raise InvalidRequestError(_makes_no_videos(spec))
-    problems = [*_scene_count_problems(request), *_text_problems(request, spec)]
-    fps = given_or(request.fps, spec.defaults.fps)
-    problems += outside_problems(("fps", fps, spec.limits.min_fps, spec.limits.max_fps))
-    if problems:
-        raise InvalidRequestError(*problems)
+    limits = spec.limits
+    asked = given_or(request.fps, spec.defaults.fps)
+    # Durations are judged at a rate that the model has, whatever was asked for.
+    fps = min(max(asked, limits.min_fps), limits.max_fps)
     resolved = _fill(request, spec, fps=fps)
     problems = [
+        *_scene_count_problems(request),
+        *_text_problems(request, spec),
+        *outside_problems(("fps", asked, limits.min_fps, limits.max_fps)),
         *_frames_problems(request, spec, fps=fps),
         *size_problems(resolved.width, resolved.height, spec),
         *_range_problems(resolved, spec),
@@ -258,8 +260,22 @@ def _frames_problems(request: VideoRequest, spec: ModelSpec, *, fps: int) -> lis
             problems += _one_duration(request, index, scene.duration, spec, fps=fps)
     total = sum(_frames_of(scene, spec, fps=fps) for scene in request.scenes)
     if not problems and total > MAX_TOTAL_FRAMES:
-        problems.append(outside("scenes", total, 1, MAX_TOTAL_FRAMES))
+        problems.append(_too_many_frames(request, total))
     return problems
+
+
+def _too_many_frames(request: VideoRequest, total: int) -> FieldProblem:
+    return problem(
+        "/scenes" if request.is_storyboard else "/num_frames",
+        "too_many_frames",
+        en=(
+            f"the scenes have {total} frames together, at most {MAX_TOTAL_FRAMES} are allowed; "
+            "ask for fewer or shorter scenes, or a lower fps"
+        ),
+        zh=(
+            f"所有分镜共 {total} 帧，最多允许 {MAX_TOTAL_FRAMES} 帧；请减少分镜、缩短时长或降低帧率"
+        ),
+    )
 
 
 def _one_count(

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, replace
 
+from gen_video.accounts.models import DEFAULT_PLANS
 from gen_video.engines.catalogue import Catalogue, ModelDefaults, TaskKind
-from gen_video.generation.models import Artifact, FileRole, Job
+from gen_video.errors import FieldProblem, InvalidRequestError
+from gen_video.generation.models import Artifact, FileRole, Job, VideoInput
 from gen_video.generation.runner import JobRunner, RunReport
-from gen_video.generation.video_requests import SceneRequest, VideoRequest
+from gen_video.generation.video_requests import SceneRequest, VideoRequest, resolve_video
 from tests.generation.fakes import FakeEngine, StumblingStore
 from tests.generation.studio import PAINT, SKETCH, Studio, open_studio
 
@@ -47,9 +49,7 @@ FLICK = REEL.model_copy(
 )
 """Makes 5, 9 … 81 frames, of words alone."""
 
-PORTRAIT = REEL.model_copy(
-    update={"id": "portrait", "kinds": frozenset({TaskKind.IMAGE_TO_VIDEO})}
-)
+PORTRAIT = REEL.model_copy(update={"id": "portrait", "kinds": frozenset({TaskKind.IMAGE_TO_VIDEO})})
 """Sets pictures in motion and does without words."""
 
 SCREEN = Catalogue(
@@ -57,6 +57,7 @@ SCREEN = Catalogue(
     default_image_model="sketch",
     default_video_model="reel",
 )
+PLAN = DEFAULT_PLANS[0]
 SCREEN_MODELS = tuple(spec.id for spec in SCREEN.list_models())
 
 WAVES = VideoRequest(scenes=(SceneRequest(prompt="waves"),), prompt="waves", seed=7)
@@ -107,3 +108,38 @@ def file_of(job: Job, role: FileRole) -> Artifact:
 def with_image(scene: SceneRequest, image: bytes) -> SceneRequest:
     """Return the scene with a first frame."""
     return replace(scene, image_sha256=image.hex().ljust(64, "0")[:64], image_bytes=len(image))
+
+
+def resolve(request: VideoRequest, *, max_work: int = PLAN.max_video_work) -> VideoInput:
+    plan = replace(PLAN, max_video_work=max_work)
+    return resolve_video(request, catalogue=SCREEN, plan=plan)
+
+
+def problems_in(request: VideoRequest) -> tuple[FieldProblem, ...]:
+    """Return everything that is wrong."""
+    try:
+        resolve(request)
+    except InvalidRequestError as error:
+        return error.problems
+    return ()
+
+
+def problems_of(request: VideoRequest) -> list[tuple[str, str]]:
+    """Return (pointer, code) of everything that is wrong."""
+    return [(problem.pointer, problem.code) for problem in problems_in(request)]
+
+
+def change(request: VideoRequest, name: str, value: object) -> VideoRequest:
+    """Return the request with one field changed."""
+    return replace(request, **{name: value})  # type: ignore[arg-type] # of any field
+
+
+def plain(prompt: str | None = "waves", **fields: object) -> VideoRequest:
+    """Return a request of one scene, as a client without a storyboard writes it."""
+    scene = SceneRequest(prompt=prompt, **fields)  # type: ignore[arg-type] # of any field
+    return replace(WAVES, scenes=(scene,), prompt=prompt)
+
+
+def scenes_of(*counts: int) -> VideoRequest:
+    """Return a storyboard of scenes of so many frames."""
+    return storyboard(*(SceneRequest(prompt="waves", num_frames=count) for count in counts))

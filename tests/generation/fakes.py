@@ -103,7 +103,7 @@ class FakeEngine(Engine):
     Attributes:
         failure: Raised before the picture number `failing_at`.
         pictures: How many it makes, whatever was asked for; None for what was asked for.
-        is_broken: Whether its pictures lack their last row.
+        is_broken: Whether its pictures and frames lack their last row.
         stalling_at: The number of the picture before which the engine waits for `resume`.
         is_obedient: Whether a stalled engine gives up when it is cancelled.
         tasks: Every picture task that it was given.
@@ -166,7 +166,7 @@ class FakeEngine(Engine):
                 count=1,
                 width=task.width,
                 height=task.height,
-                rgb=color * (task.width * task.height),
+                rgb=color * (task.width * (task.height - self.is_broken)),
             )
 
     @override

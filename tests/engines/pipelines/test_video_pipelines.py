@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import diffusers
@@ -180,6 +181,8 @@ def test_a_clip_of_no_numbers_is_an_error(
     with pytest.raises(EngineFailedError, match="NaN"):
         studio.film_all()
 
+    assert {report.stage for report in studio.progress} <= {"denoising"}
+
 
 def test_a_decoder_of_no_numbers_is_an_error(film_studio_of: FilmStudioOf) -> None:
     studio = film_studio_of("animatediff")
@@ -253,6 +256,59 @@ def test_ltx_2_without_guidance_runs_its_network_once_a_step(film_studio_of: Fil
     studio.film_all(guidance_scale=1.0)
 
     assert (guided, len(calls) - guided) == (3 * 2, 2)
+
+
+def test_ltx_2_is_modulated_as_it_was_trained(film_studio_of: FilmStudioOf) -> None:
+    """The pipeline's own defaults are those of its successors."""
+    studio = film_studio_of("ltx-2")
+    assert studio.plain
+    calls: list[dict[str, object]] = []
+    studio.pipeline.transformer.register_forward_pre_hook(
+        lambda _module, _values, options: calls.append(options), with_kwargs=True
+    )
+
+    studio.film_all()
+
+    blocks = [call["spatio_temporal_guidance_blocks"] for call in calls]
+    assert not any(call["use_cross_timestep"] for call in calls)
+    assert [29] in blocks
+    assert [28] not in blocks
+
+
+def test_a_decoder_that_denoises_is_told_how_much(
+    film_studio_of: FilmStudioOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = film_studio_of("ltx-video", builder=ltx_with_denoising_decoder)
+    assert studio.plain
+
+    monkeypatch.setattr(diffusers_video, "DECODE_NOISE_SCALE", 0.5)
+
+    assert studio.film_all() != studio.plain
+
+
+def test_a_cancelled_run_frees_the_device_where_models_are_offloaded(
+    film_studio_of: FilmStudioOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = film_studio_of("ltx-video")
+    assert studio.plain
+    freed: list[None] = []
+    monkeypatch.setattr(studio.pipeline, "maybe_free_model_hooks", lambda: freed.append(None))
+
+    with pytest.raises(EngineCancelledError):
+        studio.film_all(cancel_after=1)
+
+    assert freed == [None]
+
+
+def test_frames_are_rounded_and_cut_to_the_shape_asked_for(film_studio_of: FilmStudioOf) -> None:
+    task = replace(film_studio_of("ltx-video").task, width=4, height=4)
+    pixels = torch.full((2, 3, 4, 8), 0.999)
+    pixels[..., :2] = pixels[..., 6:] = 0.0  # what a square cut from the middle leaves out
+
+    frames = diffusers_video._as_frames(pixels, task, first=8)
+
+    assert (frames.first, frames.count) == (8, 2)
+    assert frames.rgb == b"\xff" * (2 * 4 * 4 * 3)
 
 
 def test_the_autoencoder_of_wan_is_precise() -> None:
