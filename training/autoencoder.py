@@ -1,7 +1,8 @@
 """Autoencoder stage: train the stock decoder to draw pictures from the codec's latents.
 
 `python -m training.autoencoder --minutes 40` trains at 256 pixels; with `--deep` it then trains the
-up-blocks that reach 1024, the rest frozen. Checkpoints every two minutes; a restart continues.
+up-blocks that reach 1024, the rest frozen. `--critic 0.5` lets a critic judge along, for sharp
+shapes. Checkpoints every two minutes; a restart continues.
 """
 
 import copy
@@ -20,6 +21,7 @@ from torch.nn import functional as F  # noqa: N812 - the name the field uses
 from tqdm import tqdm
 
 from training.codec import CODEC_PATCH, load_codec
+from training.critic import Contest
 from training.denoiser import learning_share
 from training.muon import Muon
 from training.places import AUTOENCODER_FILE, BUCKETS, CACHE, CODEC_FILE
@@ -62,8 +64,16 @@ def picture_loss(drawn: Tensor, wanted: Tensor) -> Tensor:
 class Trainer:
     """The decoder, its average, and what a checkpoint needs."""
 
-    def __init__(self, path: Path, vae: AutoencoderKL, lr: float, device: torch.device) -> None:
+    def __init__(
+        self,
+        path: Path,
+        vae: AutoencoderKL,
+        lr: float,
+        device: torch.device,
+        critic: float = 0.0,
+    ) -> None:
         self.path = path
+        self.contest = Contest(critic, device) if critic else None
         self.device = device
         self.decoder = vae.decoder.to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.decoder).requires_grad_(requires_grad=False)
@@ -80,6 +90,8 @@ class Trainer:
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.step, self.seconds = state["step"], state["seconds"]
+        if self.contest is not None and "contest" in state:
+            self.contest.load(state["contest"])
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -90,6 +102,8 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
         }
+        if self.contest is not None:
+            state["contest"] = self.contest.state()
         draft = self.path.with_suffix(".part")
         torch.save(state, draft)
         draft.replace(self.path)
@@ -103,7 +117,10 @@ class Trainer:
         noisy = (latents + noise).contiguous(memory_format=torch.channels_last)
         with autocast(self.device):
             drawn = self.decoder(noisy).float()
-        picture_loss(drawn, wanted).backward()
+        loss = picture_loss(drawn, wanted)
+        if self.contest is not None:
+            loss = loss + self.contest.persuade(drawn, loss, self.decoder.conv_out.weight)
+        loss.backward()
         nn.utils.clip_grad_norm_(self.decoder.parameters(), 1.0)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -111,6 +128,8 @@ class Trainer:
             optimizer.step()
             optimizer.zero_grad()
         self.step += 1
+        if self.contest is not None:
+            self.contest.learn(drawn, wanted)
         decay = min(EMA_DECAY, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for mean, weight in zip(
@@ -138,22 +157,24 @@ def build_optimizers(decoder: nn.Module, lr: float) -> list[torch.optim.Optimize
     return optimizers
 
 
-def prepare(*, deep: bool, lr: float, device: torch.device, start: Path | None) -> Trainer:
+def prepare(
+    *, deep: bool, lr: float, device: torch.device, start: Path | None, critic: float
+) -> Trainer:
     """Build the trainer of this stage, starting the deep one from the shallow one."""
     torch.manual_seed(0)
     if not deep:
-        return Trainer(AUTOENCODER_FILE, build_vae(SHALLOW), lr, device)
+        return Trainer(AUTOENCODER_FILE, build_vae(SHALLOW), lr, device, critic)
     vae = build_vae(DEEP)
     if start is not None:
         exported = AutoencoderKL.from_pretrained(start / "vae")
         vae.decoder.load_state_dict(exported.decoder.float().state_dict())
-        return Trainer(DEEP_FILE, vae, lr, device)
+        return Trainer(DEEP_FILE, vae, lr, device, critic)
     small = build_vae(SHALLOW)
     state = torch.load(AUTOENCODER_FILE, map_location="cpu", weights_only=True)
     small.decoder.load_state_dict(state["average"])
     grow(small.decoder, vae.decoder)
     interpolate(vae.decoder)
-    return Trainer(DEEP_FILE, vae, lr, device)
+    return Trainer(DEEP_FILE, vae, lr, device, critic)
 
 
 def main(  # noqa: PLR0917 - typer reads options from the signature
@@ -165,13 +186,14 @@ def main(  # noqa: PLR0917 - typer reads options from the signature
     start: Annotated[
         Path | None, typer.Option(help="exported folder the deep stage starts from")
     ] = None,
+    critic: Annotated[float, typer.Option(help="weight of a critic, 0 for none")] = 0.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda")] = "auto",
     workers: Annotated[int, typer.Option(help="processes that draw; -1: as fits")] = -1,
 ) -> None:
     """Train the decoder until the minutes are used up."""
     torch.set_num_threads(threads)
     place = choose_device(device)
-    trainer = prepare(deep=deep, lr=lr, device=place, start=start)
+    trainer = prepare(deep=deep, lr=lr, device=place, start=start, critic=critic)
     batches = supply(
         partial(draw_batches, batch_size, 4 if deep else 1),
         seed=trainer.step,

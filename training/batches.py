@@ -1,7 +1,7 @@
 """Batches: cached latents with a fresh caption at every draw, one bucket per batch."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from training.captions import write_caption
-from training.latents import SHARD
 from training.places import BUCKETS, LATENTS
 from training.tokenizer import MAX_TOKENS, build_tokenizer, list_fillers
 from training.world import happens, sample_scene, seeded
@@ -37,11 +36,25 @@ class Batch:
 
 
 class Batches:
-    """An endless supply of training batches."""
+    """An endless supply of training batches.
+
+    Args:
+        tokenizer: Of the model.
+        batch_size: Square pictures per batch; of other shapes it takes more.
+        seed: Chooses pictures and captions.
+        folder: Where the shards are.
+        buckets: How often a batch has which shape.
+    """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerFast, batch_size: int, seed: int, folder: Path = LATENTS
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        batch_size: int,
+        seed: int,
+        folder: Path = LATENTS,
+        buckets: Mapping[Bucket, float] = BUCKETS,
     ) -> None:
+        self.buckets = buckets
         self.tokenizer = tokenizer
         self.batch_size = batch_size
         self.rng = seeded(seed)
@@ -51,7 +64,7 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         """Yield batches for ever."""
         names = list(self.shards)
-        weights = [BUCKETS[name] for name in names]
+        weights = [self.buckets[name] for name in names]
         while True:
             bucket = self.rng.choices(names, weights)[0]
             yield self.draw(bucket)
@@ -62,7 +75,7 @@ class Batches:
         size = self.batch_size if bucket == (16, 16) else round(self.batch_size * 1.3)
         for _ in range(size):
             first_seed, shard = self.rng.choice(self.shards[bucket])
-            index = self.rng.randrange(SHARD)
+            index = self.rng.randrange(len(shard))
             latents.append(shard[index])
             caption = write_caption(sample_scene(first_seed + index), self.rng)
             captions.append(add_fillers(caption, self.fillers, self.rng))

@@ -14,9 +14,18 @@ Point = tuple[float, float]
 
 
 class Brush:
-    """A canvas of `width` x 1 units, painted from back to front."""
+    """A canvas of `width` x 1 units, painted from back to front.
 
-    def __init__(self, width_px: int, height_px: int) -> None:
+    Args:
+        moment: When in a clip, -0.5 at its beginning to 0.5 at its end; 0 for a still picture.
+        wind: 1 or -1, where clouds, birds and boats go.
+    """
+
+    def __init__(
+        self, width_px: int, height_px: int, *, moment: float = 0.0, wind: float = 1.0
+    ) -> None:
+        self.moment = moment
+        self.wind = wind
         self.pixels = np.zeros((height_px, width_px, 4), np.uint8)
         self.surface = skia.Surface(self.pixels, colorType=skia.kRGBA_8888_ColorType)
         self.canvas = self.surface.getCanvas()

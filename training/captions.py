@@ -102,7 +102,7 @@ def choose_time_words(scene: Scene, language: str, rng: random.Random) -> tuple[
 def choose_objects(scene: Scene, language: str, rng: random.Random) -> tuple[str, ...]:
     """Name most of what stands in the picture, in any order."""
     words = OBJECT_WORDS[language]
-    chances = {"clouds": 0.5, "sun": 0.4, "moon": 0.5, "stars": 0.35, "birds": 0.7}
+    chances = {"clouds": 0.75, "sun": 0.5, "moon": 0.6, "stars": 0.6, "birds": 0.9}
     said = [
         rng.choice(words[choose_name(scene, name, rng)])
         for name in sorted(scene.objects)

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -28,7 +29,7 @@ from training.precision import autocast, choose_device
 from training.supply import default_workers, supply
 from training.tokenizer import build_tokenizer
 
-SIGMA_MEAN, SIGMA_SPREAD = 0.4, 1.1  # of the logit; above 0 means more noise
+SIGMA_MEAN, SIGMA_SPREAD = 0.1, 1.2  # of the logit; above 0 means more noise
 WARMUP_STEPS = 150
 CONSTANT_SHARE = 0.5  # of the minutes, before the learning rate falls
 CHECKPOINT_SECONDS = 300
@@ -68,12 +69,13 @@ class Trainer:
         lr: float,
         device: torch.device,
         start: Path | None = None,
+        model: Mini | None = None,
     ) -> None:
         self.path = path
         self.device = device
         self.tokenizer = build_tokenizer()
         torch.manual_seed(0)
-        self.model = Mini(self.tokenizer)
+        self.model = model or Mini(self.tokenizer)
         if start is not None:
             self.model.load_exported(start)
         self.model.to(device)
@@ -167,13 +169,18 @@ def main(  # noqa: PLR0917 - typer reads options from the signature
     torch.set_num_threads(threads)
     place = choose_device(device)
     trainer = Trainer(checkpoint, optimizer=optimizer, lr=lr, device=place, start=start)
-    stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     batches = supply(
         partial(make_batches, batch_size),
         seed=trainer.step + os.getpid(),
         workers=default_workers(place.type) if workers < 0 else workers,
     )
+    train(trainer, batches, minutes)
+
+
+def train(trainer: Trainer, batches: Iterator[Batch], minutes: float) -> None:
+    """Train until the minutes are used up or SIGTERM comes, and save."""
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     mean, saved_at, budget = 1.0, time.monotonic(), minutes * 60
     with tqdm(total=round(budget), initial=round(trainer.seconds), mininterval=20) as bar:
         while trainer.seconds < budget and not stopping.is_set():

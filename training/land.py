@@ -182,6 +182,7 @@ def draw_light_path(stage: Stage, horizon: float, bottom: float) -> None:
         y = horizon + 0.035 + (bottom - horizon - 0.06) * step / 5
         half = 0.05 + 0.02 * step + stage.rng.uniform(-0.012, 0.012)
         slide = stage.rng.uniform(-0.015, 0.015)
+        slide += 0.02 * math.sin(math.tau * stage.brush.moment + 2 * step)
         box = (x - half + slide, y, x + half + slide, y + 0.014)
         stage.brush.bar(box, stage.palette.light, 0.75)
 
@@ -212,7 +213,7 @@ def arcs(count: int) -> list[float]:
 def waves(stage: Stage, level: float) -> list[Point]:
     """Return a band of scallops closed at the bottom edge."""
     width, pitch = stage.brush.width, 0.16
-    shift = stage.rng.uniform(0, pitch)
+    shift = stage.rng.uniform(0, pitch) - stage.brush.wind * pitch * stage.brush.moment
     xs = [width * step / 160 for step in range(161)]
     line = [(x, level - 0.022 * abs(math.sin(math.pi * (x + shift) / pitch))) for x in xs]
     return [*line, (width, 1.0), (0.0, 1.0)]
@@ -224,7 +225,9 @@ def draw_sailor(stage: Stage, horizon: float) -> None:
         return
     size = stage.rng.uniform(0.24, 0.32) * min(1.0, 0.45 + 0.55 * stage.brush.width)
     x, _ = choose_sides(stage)
-    draw_boat(stage.brush, stage.scene, stage.palette, (x, horizon + 0.26), size)
+    x += stage.brush.wind * 0.14 * stage.brush.moment
+    bob = 0.006 * math.sin(2 * math.tau * stage.brush.moment)
+    draw_boat(stage.brush, stage.scene, stage.palette, (x, horizon + 0.26 + bob), size)
 
 
 def draw_lake(stage: Stage) -> None:

@@ -38,12 +38,12 @@ def build_text_encoder(tokenizer: PreTrainedTokenizerFast) -> CLIPTextModel:
     return CLIPTextModel(config)
 
 
-def build_unet() -> UNet2DConditionModel:
+def build_unet(channels: int = LATENT_CHANNELS) -> UNet2DConditionModel:
     """Build the denoiser: grids of 16, 8 and 4, attention at 8 and 4."""
     unet = UNet2DConditionModel(
         sample_size=16,
-        in_channels=LATENT_CHANNELS,
-        out_channels=LATENT_CHANNELS,
+        in_channels=channels,
+        out_channels=channels,
         block_out_channels=(128, 192, 192),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
@@ -66,10 +66,10 @@ def build_unet() -> UNet2DConditionModel:
 class Mini(nn.Module):
     """Text encoder and denoiser as one trainable module."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, channels: int = LATENT_CHANNELS) -> None:
         super().__init__()
         self.text_encoder = build_text_encoder(tokenizer)
-        self.unet = build_unet()
+        self.unet = build_unet(channels)
 
     def load_exported(self, folder: Path) -> None:
         """Take the weights of an exported pipeline folder."""
@@ -77,6 +77,17 @@ class Mini(nn.Module):
         text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder")
         self.unet.load_state_dict(unet.float().state_dict())
         self.text_encoder.load_state_dict(text_encoder.state_dict())
+
+    @torch.no_grad()
+    def widen(self, still: "Mini") -> None:
+        """Take the weights of a model with fewer channels; the new ones start silent."""
+        wide = self.state_dict()
+        for name, weight in still.state_dict().items():
+            if wide[name].shape == weight.shape:
+                wide[name].copy_(weight)
+                continue
+            wide[name].zero_()
+            wide[name][tuple(slice(0, size) for size in weight.shape)] = weight
 
     def forward(self, latents: Tensor, sigmas: Tensor, tokens: Tensor) -> Tensor:
         """Predict the flow.

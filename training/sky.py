@@ -41,7 +41,10 @@ def place_light(brush: Brush, scene: Scene, rng: random.Random) -> Point:
     }[scene.time]
     lift = 0.1 if scene.kind in {"forest", "city", "mountains", "snow_mountains"} else 0.0
     y = rng.uniform(low, high)
-    return (x, y - lift if scene.time in {"dawn", "sunset"} else y)
+    # It climbs in the morning, sinks in the evening, and wanders with the hours in between.
+    climb = {"dawn": 0.16, "day": 0.0, "sunset": -0.16, "night": 0.05}[scene.time] * brush.moment
+    x += {"day": 0.1, "night": 0.1}.get(scene.time, 0.03) * brush.moment
+    return (x, y - climb - lift if scene.time in {"dawn", "sunset"} else y - climb)
 
 
 def draw_moon(brush: Brush, scene: Scene, palette: Palette, center: Point, radius: float) -> None:
@@ -74,7 +77,8 @@ def draw_stars(brush: Brush, palette: Palette, rng: random.Random) -> None:
             x = (column + rng.uniform(0.2, 0.8)) / columns * brush.width
             y = 0.03 + (row + rng.uniform(0.2, 0.8)) * 0.12
             size = rng.uniform(0.012, 0.022)
-            brush.fill(star((x, y), size), mix(palette.light, WHITE, 0.5), alpha=0.95)
+            twinkle = 1 + 0.25 * (math.sin(7 * brush.moment + 40 * x) - math.sin(40 * x))
+            brush.fill(star((x, y), size * twinkle), mix(palette.light, WHITE, 0.5), alpha=0.95)
 
 
 def star(center: Point, size: float) -> list[Point]:
@@ -94,7 +98,7 @@ def draw_clouds(brush: Brush, scene: Scene, palette: Palette, rng: random.Random
     slots = [0.16, 0.5, 0.84]
     rng.shuffle(slots)
     for slot in slots[: 3 if scene.weather == "rain" else rng.choice((2, 2, 3))]:
-        x = slot * brush.width + rng.uniform(-0.05, 0.05)
+        x = slot * brush.width + rng.uniform(-0.05, 0.05) + brush.wind * 0.16 * brush.moment
         draw_cloud(brush, (x, rng.uniform(0.1, 0.24)), rng.uniform(0.11, 0.16), color)
 
 
@@ -112,6 +116,7 @@ def draw_birds(brush: Brush, scene: Scene, palette: Palette, rng: random.Random)
     color = mix(palette.near, (30.0, 30.0, 40.0), 0.5)
     x = rng.choice((0.3, 0.7)) * brush.width
     y = rng.uniform(0.12, 0.26) if scene.kind != "sea" else rng.uniform(0.2, 0.3)
+    x += brush.wind * 0.24 * brush.moment
     for dx, dy in ((0.0, 0.0), (0.085, -0.03), (-0.08, -0.035), (0.01, -0.075)):
         span = rng.uniform(0.028, 0.036)
         a, b = x + dx, y + dy
@@ -126,11 +131,21 @@ def draw_weather(brush: Brush, scene: Scene, palette: Palette, rng: random.Rando
         brush.veil((0.3, 0.62), color, (0.0, 0.72))
         brush.veil((0.62, 0.9), color, (0.72, 0.0))
     elif scene.weather == "rain":
-        for x, y in loose_grid(brush, rng, 0.13):
+        for x, y in falling(loose_grid(brush, rng, 0.13), brush, fall=2.6, slant=-0.3):
             brush.stroke([(x, y), (x - 0.018, y + 0.06)], 0.006, (235.0, 240.0, 250.0), 0.55)
     elif scene.weather == "snow":
-        for x, y in loose_grid(brush, rng, 0.13):
+        for x, y in falling(loose_grid(brush, rng, 0.13), brush, fall=0.26, slant=0.25):
             brush.disc((x, y), rng.uniform(0.007, 0.013), WHITE, alpha=0.95)
+
+
+def falling(points: list[Point], brush: Brush, *, fall: float, slant: float) -> list[Point]:
+    """Return points that fall so many heights in a clip and come in again at the other side."""
+    if not brush.moment:
+        return points
+    return [
+        ((x + slant * fall * brush.moment) % (brush.width + 0.04), (y + fall * brush.moment) % 1.04)
+        for x, y in points
+    ]
 
 
 def loose_grid(brush: Brush, rng: random.Random, pitch: float) -> list[Point]:
