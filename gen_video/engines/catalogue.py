@@ -230,7 +230,9 @@ class Catalogue:
     def list_suggestions(self) -> list[str]:
         """Return ids of general models: those on offer, else those worth installing."""
         on_offer = [
-            spec.id for spec in self._specs.values() if not (spec.knows_en or spec.is_test_only)
+            spec.id
+            for spec in self._specs.values()
+            if spec.makes_pictures and not (spec.knows_en or spec.is_test_only)
         ]
         return on_offer or list(self._suggestions)
 

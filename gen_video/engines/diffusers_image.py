@@ -18,6 +18,7 @@ from gen_video.engines.diffusers_models import (
     Pipeline,
     StepCallback,
     callbacks,
+    offload_like,
     require_numbers,
     supported,
 )
@@ -118,6 +119,7 @@ def picture_pipeline(resident: Resident, kind: TaskKind, spec: ModelSpec) -> Pip
                     spec.id, "its family has no image-to-image pipeline"
                 ) from error
             resident.pipelines[kind].set_progress_bar_config(disable=True)
+            offload_like(base, resident.pipelines[kind])
     return resident.pipelines[kind]
 
 
@@ -139,7 +141,7 @@ def _step_callback(task: ImageTask, index: int, watch: Supervision) -> StepCallb
 def _prepare_decoder(pipeline: Pipeline, size: tuple[int, int]) -> None:
     """Decode large pictures in tiles: an untiled decoder needs gigabytes for them."""
     vae = getattr(pipeline, "vae", None)
-    if vae is None or not hasattr(vae, "enable_tiling"):
+    if vae is None or not hasattr(vae, "use_tiling"):
         return
     if size[0] * size[1] > TILED_ABOVE_PIXELS:
         vae.enable_tiling()

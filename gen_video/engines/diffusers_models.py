@@ -164,6 +164,12 @@ def require_numbers(values: dict[str, Any]) -> None:
         raise EngineFailedError("it computed no numbers (NaN); another dtype may help")
 
 
+def offload_like(base: Pipeline, derived: Pipeline) -> None:
+    """Let a derived pipeline move its parts between the devices as its base does."""
+    if getattr(base, "_all_hooks", None):
+        derived.enable_model_cpu_offload(device=base._offload_device)  # noqa: SLF001 - as the base
+
+
 def _is_pipeline(class_name: str) -> bool:
     found = getattr(diffusers, class_name, None)
     return isinstance(found, type) and issubclass(found, diffusers.DiffusionPipeline)

@@ -7,11 +7,9 @@ frames leave in chunks: the first are encoded while later ones are decoded or co
 import functools
 import inspect
 import itertools
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import diffusers
@@ -22,6 +20,7 @@ from gen_video.engines.diffusers_image import fit_reference
 from gen_video.engines.diffusers_models import (
     Pipeline,
     callbacks,
+    offload_like,
     require_numbers,
     supported,
 )
@@ -61,7 +60,6 @@ def video_pipeline(resident: Resident, kind: TaskKind, spec: ModelSpec) -> Pipel
     pipeline = base
     if not _serves(base, kind):
         pipeline = _derive(base, _twin_name(base, kind, spec))
-    _stand_in_for_ftfy(pipeline)
     resident.pipelines[kind] = pipeline
     return pipeline
 
@@ -291,16 +289,6 @@ def _twin_name(base: Pipeline, kind: TaskKind, spec: ModelSpec) -> str:
     raise ModelUnavailableError(spec.id, f"its weights {reason}")
 
 
-def _stand_in_for_ftfy(pipeline: Pipeline) -> None:
-    """Let a pipeline do without ftfy, which mends badly encoded prompts, where it is missing.
-
-    Wan's text-to-video asks whether the package is there, its image-to-video forgets to.
-    """
-    names = vars(sys.modules[type(pipeline).__module__])
-    if "is_ftfy_available" in names:
-        names.setdefault("ftfy", SimpleNamespace(fix_text=str))
-
-
 def _derive(base: Pipeline, class_name: str) -> Pipeline:
     """Build another pipeline of the same parts.
 
@@ -311,6 +299,5 @@ def _derive(base: Pipeline, class_name: str) -> Pipeline:
     names = inspect.signature(twin.__init__).parameters
     derived = twin(**{name: values[name] for name in names if name in values})
     derived.set_progress_bar_config(disable=True)
-    if getattr(base, "_all_hooks", None):
-        derived.enable_model_cpu_offload(device=base._offload_device)  # noqa: SLF001 - as the base
+    offload_like(base, derived)
     return derived
