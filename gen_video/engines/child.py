@@ -163,8 +163,11 @@ class EngineChild:
         return True
 
     def _has_room(self, frame: Frame) -> bool:
-        spec = self._specs[str(frame.header["task"]["model"])]
-        return self._make_of(spec).has_room_for(spec)
+        try:
+            spec = self._specs[str(frame.header["task"]["model"])]
+            return self._make_of(spec).has_room_for(spec)
+        except Exception:  # noqa: BLE001 - no failure of the video: the picture's own turn tells it
+            return True
 
     def _serve_task(self, task: Task, work: Callable[[Make, ModelSpec], None]) -> None:
         try:

@@ -222,6 +222,8 @@ class EngineHost(Engine):
             match frame.kind:
                 case "progress":
                     on_progress(_progress(frame))
+                    if child.focus.is_elsewhere(task.task_id):
+                        self._check_cancel(child, task, started_at=started_at)
                 case "picture" | "frames":
                     yield read_output(frame)
                 case "done":
@@ -229,28 +231,30 @@ class EngineHost(Engine):
                 case "failed":
                     raise _error(frame)
                 case _:
-                    reason = child.describe_end()
-                    if child.is_to_blame(task.task_id):
-                        raise EngineCrashedError(reason)
-                    raise EngineInterruptedError
+                    raise _end(child, task)
 
     def _check_patience(self, child: ChildProcess, task: Task, *, started_at: float) -> None:
-        now = time.monotonic()
-        is_waiting = child.is_at_another(task.task_id)
-        cancelled_at = self._cancelled.get(task.task_id, now)
-        if now - max(started_at, cancelled_at) > self._limits.cancel_grace:
-            if not is_waiting:
-                self._replace(child, "cancel_ignored", guilty=task.task_id)
-            raise EngineCancelledError
+        self._check_cancel(child, task, started_at=started_at)
         # The child has one thread for both tasks: what it tells of either is a sign of both.
-        moved_at = max(started_at, child.moved_at)
-        patience = self._limits.load if child.is_loading else self._limits.hang
-        silent = max(now - moved_at - patience, now - child.alive_at - ALIVE_LIMIT_SECONDS)
-        if silent > 0 and not is_waiting:
+        now, focus = time.monotonic(), child.focus
+        moved_at = max(started_at, focus.moved_at)
+        patience = self._limits.load if focus.is_loading else self._limits.hang
+        if max(now - moved_at - patience, now - child.alive_at - ALIVE_LIMIT_SECONDS) <= 0:
+            return
+        if not focus.is_elsewhere(task.task_id):
             raise EngineHungError(now - moved_at)
-        if silent > 0:
-            self._replace(child, EngineHungError.code)
-            raise EngineInterruptedError
+        self._replace(child, EngineHungError.code)
+        raise EngineInterruptedError
+
+    def _check_cancel(self, child: ChildProcess, task: Task, *, started_at: float) -> None:
+        """End a task whose cancel went unheard for too long; a child that was at it is replaced."""
+        now = time.monotonic()
+        cancelled_at = self._cancelled.get(task.task_id, now)
+        if now - max(started_at, cancelled_at) <= self._limits.cancel_grace:
+            return
+        if not child.focus.is_elsewhere(task.task_id):
+            self._replace(child, "cancel_ignored", guilty=task.task_id)
+        raise EngineCancelledError
 
     def _replace(self, child: ChildProcess, reason: str, *, guilty: str | None = None) -> None:
         """Drop a child that failed; the second lane to notice finds that it is gone already."""
@@ -263,7 +267,7 @@ class EngineHost(Engine):
     def _drop_child(self, child: ChildProcess, *, guilty: str | None = None) -> bool:
         """End a child because of a task; tell whether it was still the one in use."""
         if guilty is not None:
-            child.blame(guilty)
+            child.focus.blame(guilty)
         with self._changing:
             was_in_use = self._child is child
             if was_in_use:
@@ -299,6 +303,12 @@ def _frames(frame: Frame) -> Frames:
         height=int(header["height"]),
         rgb=frame.payload,
     )
+
+
+def _end(child: ChildProcess, task: Task) -> EngineError:
+    reason = child.describe_end()
+    is_guilty = child.focus.is_to_blame(task.task_id)
+    return EngineCrashedError(reason) if is_guilty else EngineInterruptedError()
 
 
 def _error(frame: Frame) -> EngineError:
