@@ -17,8 +17,9 @@ from training.places import LATENT_CHANNELS
 Floats = NDArray[np.float32]
 COMPONENTS = 4
 CHANNELS = COMPONENTS * LATENT_CHANNELS
-SCALES = (1.0, 3.0, 3.0, 3.0)
-"""The mean picture is as large as the latents of a still; its changes are enlarged to be heard."""
+SCALES = (1.0, 5.0, 6.0, 7.0)
+"""The mean picture is as large as the latents of a still; its changes are enlarged until they are
+nearly so: what is much smaller than the noise is learned last and worst."""
 FRAMES = 12  # of a clip that is rendered for training
 TIMELINE_FILE = "timeline.json"
 

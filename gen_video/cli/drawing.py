@@ -66,7 +66,7 @@ def open_catalogue(settings: Settings, *models: str) -> Catalogue:
     return load_catalogue(
         settings.models_file,
         default_image_model=models[0] if models else settings.default_image_model,
-        default_video_model=models[0] if models else settings.default_video_model,
+        default_video_model="" if models else settings.default_video_model,
         include_test_models=settings.enable_test_model,
         base_folder=PROJECT_FOLDER,
         enabled_models=(*settings.enabled_models, *models),

@@ -173,6 +173,9 @@ class ModelSpec(_Part):
         )
         if not fits:
             raise ValueError("the defaults do not lie within the limits")
+        if self.makes_videos and self.makes_pictures and self.engine == "diffusers":
+            # One pipeline would be asked for a picture in the middle of its own video.
+            raise ValueError("an entry makes pictures or videos, not both: write two entries")
         if self.makes_videos and limits.multiple_of % 2:
             raise ValueError("videos have even sides: multiple_of must be even")
         return self
@@ -307,6 +310,11 @@ def load_catalogue(
             raise CatalogueError(
                 file=path.name, where=model_id, reason="the default model is not enabled"
             )
+    video = catalogue.find(default_video_model)
+    if video is not None and not video.makes_videos:
+        raise CatalogueError(
+            file=path.name, where=default_video_model, reason="the default model makes no videos"
+        )
     return catalogue
 
 

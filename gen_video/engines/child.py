@@ -26,7 +26,7 @@ from gen_video.engines.errors import (
 from gen_video.engines.frames import Frame, FrameSocket
 from gen_video.engines.makes import ChildConfig, Make, Supervision, build_make
 from gen_video.engines.tasks import ImageTask, LoraChoice, StepProgress, Task, VideoTask
-from gen_video.engines.turns import StepReport, Tray, Turns
+from gen_video.engines.turns import Outbox, StepReport, Tray, Turns
 from gen_video.errors import ServiceError
 
 ALIVE_SECONDS = 1.0
@@ -44,6 +44,7 @@ class EngineChild:
     def __init__(self, frames: FrameSocket) -> None:
         self._frames = frames
         self._tray = Tray()
+        self._outboxes: dict[str, Outbox] = {}
         self._cancelled: set[str] = set()
         self._makes: dict[str, Make] = {}
         self._config = ChildConfig()
@@ -76,8 +77,15 @@ class EngineChild:
                 os._exit(0)
             if frame.kind == "cancel":
                 self._cancelled.add(str(frame.header["task_id"]))
+            elif frame.kind == "taken":
+                self._take_note(str(frame.header["task_id"]))
             else:
                 self._tray.put(frame)
+
+    def _take_note(self, task_id: str) -> None:
+        outbox = self._outboxes.get(task_id)
+        if outbox is not None:
+            outbox.taken()
 
     def _show_life(self) -> None:
         pause = threading.Event()
@@ -139,8 +147,12 @@ class EngineChild:
             while turns.is_pictures_turn() and self._draw_waiting(turns, latest):
                 self._check(task)
 
+        outbox = self._outboxes[task.task_id] = Outbox()
+
         def work(make: Make, spec: ModelSpec) -> None:
             for part in make.film(spec, task, Supervision(report=report, check=check)):
+                outbox.wait(check)
+                outbox.sent()
                 self._frames.send(
                     "frames",
                     part.rgb,
@@ -151,7 +163,10 @@ class EngineChild:
                     height=part.height,
                 )
 
-        self._serve_task(task, work)
+        try:
+            self._serve_task(task, work)
+        finally:
+            del self._outboxes[task.task_id]
 
     def _draw_waiting(self, turns: Turns, video: StepReport) -> bool:
         """Draw for one waiting picture task, if there is one and room for its model."""

@@ -75,6 +75,10 @@ class ChildProcess:
         """Ask for a task to stop."""
         self._send("cancel", task_id=task_id)
 
+    def tell_taken(self, task_id: str) -> None:
+        """Say that one part of a task's output was used: the child may send another."""
+        self._send("taken", task_id=task_id)
+
     def warm(self, model_id: str) -> None:
         """Ask for a model to be loaded."""
         self._send("warm", model=model_id)
@@ -136,8 +140,10 @@ class ChildProcess:
         try:
             self._frames.send(kind, payload, **fields)
         except OSError:
-            # The listening thread reports the end of the child to whoever waits.
+            # Half a message may have gone out: nothing after it would be understood. The
+            # listening thread reports the end of the child to whoever waits.
             log.debug("engine_child_unreachable", kind=kind)
+            self._frames.close()
             return False
         return True
 

@@ -133,6 +133,9 @@ class EngineHost(Engine):
                 if error.is_crash:
                     self._replace(child, error.code, guilty=task.task_id)
                 raise
+            except GeneratorExit:
+                finished = self._call_off(child, task.task_id)
+                raise
             finally:
                 self._forget(lane, task.task_id)
                 child.close_box(task.task_id)
@@ -163,6 +166,21 @@ class EngineHost(Engine):
         child = self._child
         if child is not None:
             self._drop_child(child)
+
+    def _call_off(self, child: ChildProcess, task_id: str) -> bool:
+        """Stop a task that nobody wants the rest of; tell whether the child did so in time."""
+        child.cancel(task_id)
+        give_up_at = time.monotonic() + self._limits.cancel_grace
+        while time.monotonic() < give_up_at:
+            frame = child.next_frame(task_id)
+            if frame is None:
+                continue
+            child.tell_taken(task_id)
+            if frame.kind in {"done", "failed"}:
+                return True
+            if frame.kind == "gone":
+                return False
+        return False
 
     def _begin(self, lane: Lane, task: Task) -> ChildProcess:
         """Hand a task to a child; one that died before it could take the task costs nothing."""
@@ -225,8 +243,12 @@ class EngineHost(Engine):
                     if child.focus.is_elsewhere(task.task_id):
                         self._check_cancel(child, task, started_at=started_at)
                 case "picture" | "frames":
-                    yield read_output(frame)
+                    if task.task_id not in self._cancelled:
+                        yield read_output(frame)
+                    child.tell_taken(task.task_id)
                 case "done":
+                    if task.task_id in self._cancelled:
+                        raise EngineCancelledError
                     return
                 case "failed":
                     raise _error(frame)

@@ -15,6 +15,10 @@ from gen_video.engines.frames import Frame
 from gen_video.engines.tasks import StepProgress, VideoTask
 
 
+MOST_OPEN_PARTS = 4
+WAIT_SECONDS = 0.05
+
+
 class Tray:
     """Messages that wait for the working thread, in the order in which they came."""
 
@@ -52,6 +56,37 @@ class StepReport:
 
     task: VideoTask
     progress: StepProgress
+
+
+class Outbox:
+    """Counts the parts of a task's output that were sent and not used yet.
+
+    A worker that encodes more slowly than the device decodes must not drown in frames.
+    """
+
+    def __init__(self) -> None:
+        self._open = 0
+        self._changed = threading.Condition()
+
+    def sent(self) -> None:
+        """Count a part that was sent."""
+        with self._changed:
+            self._open += 1
+
+    def taken(self) -> None:
+        """Count a part that was used."""
+        with self._changed:
+            self._open -= 1
+            self._changed.notify()
+
+    def wait(self, check: Callable[[], None]) -> None:
+        """Wait until few enough parts are open; `check` is called meanwhile and may raise."""
+        while True:
+            check()
+            with self._changed:
+                if self._open < MOST_OPEN_PARTS or self._changed.wait(WAIT_SECONDS):
+                    if self._open < MOST_OPEN_PARTS:
+                        return
 
 
 class Turns:

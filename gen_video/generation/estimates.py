@@ -87,6 +87,7 @@ def _running_eta(job: Job, started_at: datetime | None, *, now: datetime) -> flo
 
 
 def _count_ahead(connection: Connection, job: Job) -> int:
+    # Of its own kind: every worker claims pictures and videos side by side.
     rank = select(jobs.c.rank).where(jobs.c.id == job.id).scalar_subquery()
     is_ahead = or_(
         jobs.c.rank < rank,
@@ -95,7 +96,7 @@ def _count_ahead(connection: Connection, job: Job) -> int:
     )
     ahead = (
         select(jobs.c.id)
-        .where(jobs.c.state == JobState.QUEUED.value, is_ahead)
+        .where(jobs.c.state == JobState.QUEUED.value, jobs.c.kind == job.kind.value, is_ahead)
         .limit(COUNT_LIMIT)
         .subquery()
     )

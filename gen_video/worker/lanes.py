@@ -42,12 +42,14 @@ class Lanes:
 
     def __init__(self, build: Callable[[JobKind], WorkerLoop], kinds: list[JobKind]) -> None:
         self._loops = [build(kind) for kind in kinds]
+        self._failures: list[BaseException] = []
 
     def run(self) -> None:
         """Work until `stop`; every running job is finished or given back before this returns.
 
         The first loop runs on the calling thread. No thread ends before all loops have: on Linux
-        the engine's child ends with the thread that started it.
+        the engine's child ends with the thread that started it. What breaks one loop stops all,
+        and is raised here.
         """
         all_done = threading.Barrier(len(self._loops))
         threads = [
@@ -56,11 +58,11 @@ class Lanes:
         ]
         for thread in threads:
             thread.start()
-        try:
-            self._run_lane(self._loops[0], all_done)
-        finally:
-            for thread in threads:
-                thread.join()
+        self._run_lane(self._loops[0], all_done)
+        for thread in threads:
+            thread.join()
+        if self._failures:
+            raise self._failures[0]
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns after the running jobs."""
@@ -80,8 +82,7 @@ class Lanes:
     def _run_lane(self, loop: WorkerLoop, all_done: threading.Barrier) -> None:
         try:
             loop.run()
-        except BaseException:
+        except BaseException as error:  # noqa: BLE001 - raised again on the calling thread
+            self._failures.append(error)
             self.stop()  # a worker of which half has died helps nobody
-            raise
-        finally:
-            all_done.wait()
+        all_done.wait()

@@ -25,7 +25,12 @@ def upgrade() -> None:
             sa.Column("max_video_work", sa.BigInteger(), nullable=False, server_default="0")
         )
     plans = sa.table("plans", sa.column("max_work"), sa.column("max_video_work"))
-    op.execute(plans.update().values(max_video_work=plans.c.max_work * FRAMES_PER_PICTURE))
+    most = 2**63 - 1
+    more = sa.case(
+        (plans.c.max_work > most // FRAMES_PER_PICTURE, most),
+        else_=plans.c.max_work * FRAMES_PER_PICTURE,
+    )
+    op.execute(plans.update().values(max_video_work=more))
 
 
 def downgrade() -> None:

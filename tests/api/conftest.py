@@ -3,8 +3,9 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 
 from gen_video.api.app import create_app
 from gen_video.db.schema import metadata
+from gen_video.egress.memory import MemoryFetcher
 from gen_video.generation.runner import JobRunner
 from gen_video.generation.states import JobKind
 from gen_video.settings import Settings
@@ -23,16 +25,35 @@ from gen_video.worker.loop import WorkerLoop
 FREE_KEY = "test-key-123"
 PAID_KEY = "demo-key-456"
 GENERATE = "/api/v1/images/generate"
+FILM = "/api/v1/videos/generate"
 SMALL = {"prompt": "a lake", "width": 64, "height": 64, "num_inference_steps": 2}
+CLIP = SMALL | {"prompt": "waves", "num_frames": 8, "fps": 8}
 ASYNC = {"Prefer": "respond-async"}
+
+
+class Answer(Protocol):
+    """What every client of HTTP answers with."""
+
+    @property
+    def status_code(self) -> int: ...
+
+    @property
+    def text(self) -> str: ...
+
+    def json(self) -> Any: ...  # noqa: ANN401 - JSON of any shape
 
 
 @dataclass(frozen=True, kw_only=True)
 class Door:
-    """A running application, its services, and clients of two accounts."""
+    """A running application, its services, and clients of two accounts.
+
+    Attributes:
+        internet: What the URLs that users name lead to: nothing, unless the test says so.
+    """
 
     app: FastAPI
     services: Services
+    internet: MemoryFetcher
     client: TestClient
     other: TestClient
 
@@ -115,9 +136,11 @@ def _run(folder: Path, settings: dict[str, object]) -> Iterator[Door]:
         lora_dir=folder / "loras",
         enable_test_model=True,
         default_image_model="test-double",
+        default_video_model="test-double",
     ).model_copy(update=settings)
-    services = build_services(chosen)
+    internet = MemoryFetcher()
+    services = replace(build_services(chosen), fetcher=internet)
     app = create_app(services, prepare=services.migrate)
     with TestClient(app, headers={"X-API-Key": FREE_KEY}, raise_server_exceptions=False) as client:
         other = TestClient(app, headers={"X-API-Key": PAID_KEY}, raise_server_exceptions=False)
-        yield Door(app=app, services=services, client=client, other=other)
+        yield Door(app=app, services=services, internet=internet, client=client, other=other)

@@ -1,11 +1,16 @@
 """The child's own rules: what it makes of frames, and of exceptions."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
-from gen_video.engines.child import MAX_REASON, as_engine_error, parse_image_task
+from gen_video.engines.child import (
+    MAX_REASON,
+    as_engine_error,
+    parse_image_task,
+    parse_video_task,
+)
 from gen_video.engines.errors import (
     EngineCancelledError,
     EngineDeviceError,
@@ -14,7 +19,7 @@ from gen_video.engines.errors import (
     ModelUnavailableError,
 )
 from gen_video.engines.frames import Frame
-from gen_video.engines.tasks import ImageTask, LoraChoice
+from gen_video.engines.tasks import ImageTask, LoraChoice, Task, VideoTask
 
 TASK = ImageTask(
     task_id="job_1",
@@ -30,7 +35,23 @@ TASK = ImageTask(
 )
 
 
-def sent(task: ImageTask) -> Frame:
+CLIP = VideoTask(
+    task_id="job_2",
+    model="reel",
+    prompt="雪山日出",
+    negative_prompt="雾",
+    width=64,
+    height=48,
+    num_frames=81,
+    fps=16,
+    num_inference_steps=4,
+    guidance_scale=4.5,
+    seed=2**63,
+    attempt=2,
+)
+
+
+def sent(task: Task) -> Frame:
     """Return the frame that the host would send, after its trip through JSON."""
     fields = asdict(task)
     payload = fields.pop("reference_image") or b""
@@ -50,6 +71,13 @@ def test_a_task_survives_its_trip(changes: dict[str, object]) -> None:
     task = ImageTask(**{**_fields(TASK), **changes})  # type: ignore[arg-type]  # a table of any field
 
     assert parse_image_task(sent(task)) == task
+
+
+@pytest.mark.parametrize("reference", [None, b"\x89PNG"])
+def test_a_clip_survives_its_trip(reference: bytes | None) -> None:
+    task = replace(CLIP, reference_image=reference)
+
+    assert parse_video_task(sent(task)) == task
 
 
 def test_a_task_with_a_field_too_many_is_refused() -> None:

@@ -1,6 +1,8 @@
 """The test double obeys its prompt, and draws a pure function of it."""
 
 import io
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,9 +14,9 @@ from gen_video.engines.errors import (
     EngineOutOfMemoryError,
 )
 from gen_video.engines.makes import ChildConfig, Supervision, build_make
-from gen_video.engines.tasks import ImageTask, Picture, StepProgress
+from gen_video.engines.tasks import Frames, ImageTask, Picture, StepProgress, VideoTask
 from gen_video.engines.test_double import Directives, TestDouble, parse_directives
-from tests.engines.hosts import STEPS, double_spec, double_task
+from tests.engines.hosts import STEPS, double_clip, double_spec, double_task
 
 
 def run(task: ImageTask, progress: list[StepProgress] | None = None) -> list[Picture]:
@@ -22,6 +24,18 @@ def run(task: ImageTask, progress: list[StepProgress] | None = None) -> list[Pic
         report=(progress if progress is not None else []).append, check=lambda: None
     )
     return list(TestDouble(ChildConfig()).run(double_spec(), task, watch))
+
+
+def film(task: VideoTask, progress: list[StepProgress] | None = None) -> list[Frames]:
+    watch = Supervision(
+        report=(progress if progress is not None else []).append, check=lambda: None
+    )
+    return list(TestDouble(ChildConfig()).film(double_spec(), task, watch))
+
+
+def pixels(task: VideoTask) -> bytes:
+    """Return all frames of a clip."""
+    return b"".join(part.rgb for part in film(task))
 
 
 @pytest.mark.parametrize(
@@ -120,17 +134,94 @@ def test_memory_runs_out_when_asked_to() -> None:
         run(double_task("crash=oom"))
 
 
-def test_a_sleep_hears_a_cancel() -> None:
-    checks = 0
+def cancel_at(number: int) -> Callable[[], None]:
+    """Return a check that cancels when it is called for that time."""
+    checks = itertools.count(1)
 
     def check() -> None:
-        nonlocal checks
-        checks += 1
-        if checks == 3:
+        if next(checks) == number:
             raise EngineCancelledError
 
-    watch = Supervision(report=lambda _progress: None, check=check)
+    return check
+
+
+def test_a_sleep_hears_a_cancel() -> None:
+    watch = Supervision(report=lambda _progress: None, check=cancel_at(3))
     pictures = TestDouble(ChildConfig()).run(double_spec(), double_task("sleep=3600"), watch)
 
     with pytest.raises(EngineCancelledError):
         next(pictures)
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 20])
+def test_a_clip_has_all_its_frames_in_their_order(count: int) -> None:
+    parts = film(replace(double_clip(), num_frames=count))
+
+    ends = [part.first + part.count for part in parts]
+    assert [part.first for part in parts] == [0, *ends[:-1]]
+    assert ends[-1] == count
+    assert all(len(part.rgb) == part.count * 16 * 8 * 3 for part in parts)
+
+
+def test_a_clip_is_a_function_of_what_was_asked_for() -> None:
+    task = double_clip()
+    others = [
+        replace(task, prompt="a sea"),
+        replace(task, negative_prompt="fog"),
+        replace(task, seed=8),
+        replace(task, reference_image=b"png"),
+        replace(task, num_frames=19),
+    ]
+
+    drawn = {pixels(other) for other in others}
+
+    assert pixels(task) == pixels(replace(task, fps=30, attempt=2))
+    assert pixels(task) not in drawn
+    assert len(drawn) == len(others)
+
+
+def test_a_bar_crosses_the_clip() -> None:
+    rows = [
+        part.rgb[16 * 8 * 3 * number :][: 16 * 3]
+        for part in film(double_clip())
+        for number in range(part.count)
+    ]
+
+    ground = rows[-1][:3]
+    bars = [
+        [column for column in range(16) if row[3 * column : 3 * column + 3] != ground]
+        for row in rows
+    ]
+    assert bars[0] == [0, 1]
+    assert bars[-1] == [14, 15]
+    assert bars == sorted(bars)
+
+
+def test_a_clip_counts_its_steps_and_then_decodes() -> None:
+    progress: list[StepProgress] = []
+
+    film(double_clip(), progress)
+
+    assert [(report.stage, report.step) for report in progress] == [
+        *(("denoising", step) for step in range(1, STEPS + 1)),
+        ("decoding", STEPS),
+    ]
+
+
+def test_the_directives_are_obeyed_in_clips_too() -> None:
+    with pytest.raises(EngineFailedError, match="asked to fail"):
+        film(double_clip("fail=1"))
+    with pytest.raises(EngineOutOfMemoryError):
+        film(double_clip("crash=oom"))
+    with pytest.raises(EngineFailedError, match="only 3 frames"):
+        film(double_clip("deliver=3"))
+
+    assert len(film(replace(double_clip("fail=1"), attempt=2))) == 3
+
+
+def test_a_clip_hears_a_cancel_while_it_sleeps_and_while_it_decodes() -> None:
+    for prompt, wanted in (("sleep=3600", 3), ("a lake", STEPS + 2)):
+        watch = Supervision(report=lambda _progress: None, check=cancel_at(wanted))
+
+        with pytest.raises(EngineCancelledError):
+            list(TestDouble(ChildConfig()).film(double_spec(), double_clip(prompt), watch))

@@ -11,7 +11,8 @@ from gen_video.generation import estimates
 from gen_video.generation.estimates import SAMPLE_JOBS, WORKER_SILENT_AFTER
 from gen_video.generation.models import JobProgress, QueueFigures
 from tests.db.clocked import on_sqlite_only
-from tests.generation.studio import LAKE, MODELS, Studio
+from tests.generation.cinema import SCREEN, WAVES
+from tests.generation.studio import LAKE, MODELS, Studio, open_studio
 
 SECOND = timedelta(seconds=1)
 
@@ -72,6 +73,16 @@ def test_who_starts_or_leaves_makes_place(studio: Studio, caller: Caller) -> Non
     studio.jobs.cancel(caller, second)
 
     assert studio.jobs.get(caller, third).progress.queue_position == 1
+
+
+@on_sqlite_only
+def test_pictures_and_videos_do_not_wait_for_each_other(studio: Studio, caller: Caller) -> None:
+    cinema = open_studio(studio.database, studio.objects, catalogue=SCREEN)
+    queued = [cinema.submit(caller, request).id for request in (WAVES, LAKE, WAVES, LAKE)]
+
+    positions = [cinema.jobs.get(caller, job_id).progress.queue_position for job_id in queued]
+
+    assert sorted(positions[0::2]) == sorted(positions[1::2]) == [1, 2]  # type: ignore[type-var] # queued
 
 
 def test_before_anything_was_measured_there_is_no_estimate(studio: Studio, caller: Caller) -> None:

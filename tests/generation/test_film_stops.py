@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gen_video.accounts.models import Caller
 from gen_video.api.v1.events import event_number
 from gen_video.api.v1.views import progress_view
+from gen_video.engines.errors import EngineInterruptedError
 from gen_video.engines.tasks import StepProgress
 from gen_video.generation.films import Studio as FilmStudio
 from gen_video.generation.films import scene_listener, split_references
@@ -177,6 +178,26 @@ def test_a_film_that_is_done_by_the_time_it_is_stopped_is_delivered(
         assert rolling.result().outcome == "succeeded"
 
         assert len(rolling.cinema.studio.jobs.get(caller, rolling.job.id).files) == 3
+
+
+@on_sqlite_only
+def test_a_film_that_another_job_interrupts_goes_back_to_the_queue_unharmed(
+    studio: Studio, caller: Caller
+) -> None:
+    """However often that happens: it was not its fault."""
+    cinema = open_cinema(studio, attempts=1)
+    job_id = cinema.studio.submit(caller, THREE_SCENES).id
+    cinema.engine.failure = EngineInterruptedError()
+    for _ in range(4):
+        cinema.engine.failing_at = len(cinema.engine.films) + 1
+        assert cinema.run().outcome == "given_back"
+    cinema.engine.failure = None
+
+    assert cinema.run().outcome == "succeeded"
+
+    row = cinema.studio.row(job_id)
+    assert (row.attempt, row.crash_count, row.error_code) == (1, 0, None)
+    assert cinema.studio.findings() == []
 
 
 def told_of(wanted: VideoInput, stories: list[list[StepProgress]]) -> list[StepProgress]:

@@ -218,7 +218,7 @@ def test_without_a_model_of_videos_the_operator_is_told_how_to_enable_one() -> N
     assert (caught.value.status, caught.value.code) == (501, "video_not_available")
     assert not caught.value.is_retryable
     for language in ("en", "zh"):
-        assert "gen-video models list" in caught.value.message(language)  # type: ignore[arg-type] # both
+        assert "gen-video models list" in caught.value.message(language)
 
 
 def test_a_model_that_is_not_on_offer_is_named() -> None:

@@ -11,6 +11,7 @@ import re
 from gen_video.accounts.models import Caller
 from gen_video.api.v1 import PREFIX
 from gen_video.errors import FieldProblem, InvalidRequestError, NotFoundError
+from gen_video.generation.errors import FileGoneError
 from gen_video.ids import is_id
 from gen_video.media.references import Reference, ReferenceLimits, sanitize_reference
 from gen_video.wiring import Services
@@ -72,11 +73,12 @@ def _read_own(services: Services, caller: Caller, text: str, *, pointer: str) ->
         if is_id(name, "job"):
             name = _first_picture(services, caller, name)
         artifact = services.jobs.get_file_of(caller, name)
-    except NotFoundError as error:
+        chunks = services.objects.read(artifact.storage_key)
+    except (NotFoundError, FileGoneError) as error:  # a foreign one that is gone says no more
         raise _no_picture(pointer) from error
     if not artifact.mime.startswith("image/"):
         raise _no_picture(pointer)
-    return b"".join(services.objects.read(artifact.storage_key))
+    return b"".join(chunks)
 
 
 def _no_picture(pointer: str) -> InvalidRequestError:
