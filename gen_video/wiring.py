@@ -4,6 +4,7 @@ The only place that knows which make of every adapter is used.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from gen_video.engines.catalogue import Catalogue, load_catalogue
 from gen_video.engines.host import EngineHost, HostLimits
 from gen_video.engines.loras import Adapter, list_adapters
 from gen_video.engines.makes import ChildConfig
+from gen_video.errors import ServiceUnavailableError
 from gen_video.generation import estimates
 from gen_video.generation.audit import AuditService
 from gen_video.generation.endings import Endings
@@ -39,6 +41,7 @@ from gen_video.storage.objects import ObjectStore
 from gen_video.telemetry.metrics import Metrics
 
 DOOR_THREADS = 8
+ERRAND_THREADS, ERRANDS, ERRANDS_OF_ACCOUNT = 4, 32, 4
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -47,8 +50,8 @@ Result = TypeVar("Result")
 class DoorThreads:
     """The threads on which an asynchronous door runs one synchronous service call."""
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(DOOR_THREADS, thread_name_prefix="door")
+    def __init__(self, count: int = DOOR_THREADS, *, name: str = "door") -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
 
     async def run(
         self,
@@ -63,6 +66,43 @@ class DoorThreads:
     def close(self) -> None:
         """Wait for running calls and end the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Errands:
+    """Slow calls for users, on threads of their own: a slow server of one user stops nobody else.
+
+    Used by one event loop.
+    """
+
+    def __init__(self) -> None:
+        self._threads = DoorThreads(ERRAND_THREADS, name="errand")
+        self._open: Counter[str] = Counter()
+
+    async def run(
+        self,
+        account_id: str,
+        function: Callable[Parameters, Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Run a call for an account.
+
+        Raises:
+            ServiceUnavailableError: It has too many under way already, or everybody together has.
+        """
+        is_busy = self._open[account_id] >= ERRANDS_OF_ACCOUNT or self._open.total() >= ERRANDS
+        if is_busy:
+            raise ServiceUnavailableError("image reader busy")
+        self._open[account_id] += 1
+        try:
+            return await self._threads.run(function, *args, **kwargs)
+        finally:
+            self._open[account_id] -= 1
+            self._open += Counter()  # forgets those at zero
+
+    def close(self) -> None:
+        """Wait for running calls and end the threads."""
+        self._threads.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +123,7 @@ class Services:
     auditor: AuditService
     watcher: ChangeWatcher
     threads: DoorThreads
+    errands: Errands
     metrics: Metrics
 
     def job_watch(self) -> JobWatch:
@@ -138,6 +179,7 @@ class Services:
         """Release threads and connections."""
         self.watcher.close()
         self.threads.close()
+        self.errands.close()
         self.database.close()
 
 
@@ -242,5 +284,6 @@ def build_services(settings: Settings) -> Services:
         ),
         watcher=ChangeWatcher(database),
         threads=DoorThreads(),
+        errands=Errands(),
         metrics=Metrics(settings.metrics_folder),
     )

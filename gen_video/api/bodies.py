@@ -21,7 +21,7 @@ from gen_video.errors import FieldProblem, InvalidRequestError
 JSON_TYPES = ("", "application/json")
 FORM_TYPE = "multipart/form-data"
 STRUCTURE, MAX_STRUCTURE = (b"{", b"[", b",", b":"), 50_000
-"""Text of any length is cheap to parse, millions of empty lists are not; base64 has none of these."""
+"""Long texts are cheap to parse, millions of empty lists are not; base64 has none of these."""
 
 Fields = TypeVar("Fields", bound=BaseModel)
 

@@ -54,7 +54,7 @@ def storyboard(
     scenes = [replace(plain, prompt=prompt) for prompt in prompts]
     if reference is not None:
         scenes[0] = replace(
-            scenes[0], image_sha256=reference.sha256, image_bytes=len(reference.png)
+            scenes[0], image_source=reference.sha256, image_bytes=len(reference.png)
         )
     transition = Transition.CROSSFADE if has_fades else Transition.CUT
     complete = replace(

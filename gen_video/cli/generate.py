@@ -11,7 +11,7 @@ from gen_video.cli import drawing, filming
 from gen_video.cli.configuration import load_settings
 from gen_video.cli.progress import progress_bar
 from gen_video.cli.terminal import note, say
-from gen_video.generation.hints import find_hints
+from gen_video.generation.hints import find_all_hints, find_hints
 from gen_video.generation.requests import ImageRequest
 from gen_video.generation.video_requests import SceneRequest, VideoRequest
 
@@ -66,7 +66,9 @@ def generate(
         prompts = [prompt, *(scene or [])]
         _film(request, prompts, output or Path("clip.mp4"), image=image, has_fades=crossfade)
         return
-    _refuse_beside_pictures(scene=scene, duration=duration, frames=frames, fps=fps)
+    _refuse_beside_pictures(
+        scene=scene, duration=duration, frames=frames, fps=fps, crossfade=crossfade
+    )
     picture = ImageRequest(
         prompt=prompt,
         negative_prompt=negative_prompt,
@@ -106,9 +108,8 @@ def _film(
     catalogue = drawing.open_catalogue(settings, *([request.model] if request.model else []))
     complete, references = filming.storyboard(request, prompts, image=image, has_fades=has_fades)
     wanted_model = complete.model or catalogue.default_video_model
-    for prompt in prompts:
-        for hint in find_hints(prompt, model=wanted_model, catalogue=catalogue):
-            note(hint.en, hint.zh)
+    for hint in find_all_hints(prompts, model=wanted_model, catalogue=catalogue):
+        note(hint.en, hint.zh)
     started = time.monotonic()
     made, data = filming.make(complete, references, settings=settings, catalogue=catalogue)
     drawing.write_whole(output, data)
@@ -130,7 +131,7 @@ def _refuse_beside_video(*, count: int, strength: float | None) -> None:
 
 def _refuse_beside_pictures(**given: object) -> None:
     for name, value in given.items():
-        if value:
+        if value is not None and value is not False:
             raise typer.BadParameter(f"--{name} needs --video / --{name} 需要 --video")
 
 

@@ -193,7 +193,8 @@ class Catalogue:
         default_image_model: Used by a request that names none.
         default_video_model: Likewise for videos; empty when none is on offer.
         worlds: What the models of a small world know, by id.
-        suggestions: Ids of general models, also of those that are not on offer yet.
+        suggestions: Ids of general picture models, also of those that are not on offer yet.
+        video_suggestions: Likewise for videos.
     """
 
     def __init__(
@@ -204,10 +205,12 @@ class Catalogue:
         default_video_model: str = "",
         worlds: Mapping[str, World] | None = None,
         suggestions: Sequence[str] = (),
+        video_suggestions: Sequence[str] = (),
     ) -> None:
         self._specs = {spec.id: spec for spec in specs}
         self._worlds = dict(worlds or {})
         self._suggestions = tuple(suggestions)
+        self._video_suggestions = tuple(video_suggestions)
         self.default_image_model = default_image_model
         self.default_video_model = default_video_model
 
@@ -230,14 +233,16 @@ class Catalogue:
         """Return what a model of a small world knows, None for a general model."""
         return self._worlds.get(model_id)
 
-    def list_suggestions(self) -> list[str]:
-        """Return ids of general models: those on offer, else those worth installing."""
+    def list_suggestions(self, *, for_videos: bool = False) -> list[str]:
+        """Return ids of general models of a kind: those on offer, else those worth installing."""
         on_offer = [
             spec.id
             for spec in self._specs.values()
-            if spec.makes_pictures and not (spec.knows_en or spec.is_test_only)
+            if not (spec.knows_en or spec.is_test_only)
+            and (spec.makes_videos if for_videos else spec.makes_pictures)
         ]
-        return on_offer or list(self._suggestions)
+        worth_it = self._video_suggestions if for_videos else self._suggestions
+        return on_offer or list(worth_it)
 
     def list_models(self, kind: TaskKind | None = None) -> list[ModelSpec]:
         """Return the models on offer, those of one kind if asked."""
@@ -303,7 +308,8 @@ def load_catalogue(
         default_image_model=default_image_model,
         default_video_model=default_video_model or _first_video_model(offered),
         worlds=_load_worlds(path, offered),
-        suggestions=[spec.id for spec in specs if spec.is_suggested],
+        suggestions=[spec.id for spec in specs if spec.is_suggested and spec.makes_pictures],
+        video_suggestions=[spec.id for spec in specs if spec.is_suggested and spec.makes_videos],
     )
     for model_id in (default_image_model, default_video_model):
         if model_id and catalogue.find(model_id) is None:

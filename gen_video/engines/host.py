@@ -243,17 +243,20 @@ class EngineHost(Engine):
                     if child.focus.is_elsewhere(task.task_id):
                         self._check_cancel(child, task, started_at=started_at)
                 case "picture" | "frames":
+                    # What comes after a cancel only makes way for the child's answer to it.
                     if task.task_id not in self._cancelled:
                         yield read_output(frame)
+                        started_at = time.monotonic()  # the child may have waited for its user
                     child.tell_taken(task.task_id)
                 case "done":
-                    if task.task_id in self._cancelled:
-                        raise EngineCancelledError
+                    self._require_wanted(task)
                     return
-                case "failed":
-                    raise _error(frame)
                 case _:
-                    raise _end(child, task)
+                    raise _error(frame) if frame.kind == "failed" else _end(child, task)
+
+    def _require_wanted(self, task: Task) -> None:
+        if task.task_id in self._cancelled:
+            raise EngineCancelledError
 
     def _check_patience(self, child: ChildProcess, task: Task, *, started_at: float) -> None:
         self._check_cancel(child, task, started_at=started_at)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from gen_video.engines.frames import Frame
 from gen_video.engines.tasks import StepProgress, VideoTask
 
-
 MOST_OPEN_PARTS = 4
 WAIT_SECONDS = 0.05
 
@@ -84,9 +83,11 @@ class Outbox:
         while True:
             check()
             with self._changed:
-                if self._open < MOST_OPEN_PARTS or self._changed.wait(WAIT_SECONDS):
-                    if self._open < MOST_OPEN_PARTS:
-                        return
+                if self._changed.wait_for(self._has_room, WAIT_SECONDS):
+                    return
+
+    def _has_room(self) -> bool:
+        return self._open < MOST_OPEN_PARTS
 
 
 class Turns:

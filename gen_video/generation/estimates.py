@@ -80,7 +80,7 @@ def _attempt_started_at(connection: Connection, job: Job) -> datetime | None:
 
 def _running_eta(job: Job, started_at: datetime | None, *, now: datetime) -> float | None:
     progress = job.progress
-    if started_at is None or progress.step <= 0:
+    if started_at is None or progress.step <= 0 or progress.stage == "decoding":
         return None
     seconds_per_step = (now - started_at).total_seconds() / progress.step
     return round(max(0.0, seconds_per_step * (progress.steps - progress.step)), 1)

@@ -1,7 +1,7 @@
 """Films: the scenes of a request are filmed one after another and joined into one file.
 
-Frames are encoded as they come out of the engine, while it decodes the next ones; no more than
-the frames of one cross-fade are held back.
+Frames are encoded as they come out of the engine, while it decodes the next ones; what waits is
+bounded by the frames of one cross-fade and a few parts on their way.
 """
 
 import hashlib
@@ -205,13 +205,16 @@ class Studio:
     def _encode(self, encoder: VideoEncoder, ready: list[bytes]) -> None:
         started = time.monotonic()
         for frame in ready:
+            self._check()
             self._stills.see(next(self._places), frame)
             encoder.add(frame)
         self.encode_seconds += time.monotonic() - started
 
     def _finish(self, encoder: VideoEncoder) -> bytes:
         started = time.monotonic()
+        self._check()
         data = encoder.finish()
+        self._check()
         verify_video(
             data,
             width=self._wanted.width,

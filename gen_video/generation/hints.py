@@ -4,9 +4,10 @@ A model of a small world draws something for every prompt. Whoever asks it for w
 seen should hear so, and which model to ask instead.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gen_video.engines.catalogue import Catalogue
+from gen_video.engines.catalogue import Catalogue, ModelSpec
 
 SETTING = "GEN_VIDEO_ENABLED_MODELS"
 
@@ -26,11 +27,18 @@ def find_hints(prompt: str, *, model: str, catalogue: Catalogue) -> tuple[Hint, 
     world, spec = catalogue.find_world(model), catalogue.find(model)
     if world is None or spec is None or not world.is_far(prompt):
         return ()
-    return (_outside_world(spec.id, spec.knows_en, spec.knows_zh, catalogue=catalogue),)
+    return (_outside_world(spec, catalogue),)
 
 
-def _outside_world(model: str, knows_en: str, knows_zh: str, *, catalogue: Catalogue) -> Hint:
-    models = tuple(catalogue.list_suggestions())
+def find_all_hints(prompts: Sequence[str], *, model: str, catalogue: Catalogue) -> tuple[Hint, ...]:
+    """Return the advice for several prompts, each piece once."""
+    found = [find_hints(prompt, model=model, catalogue=catalogue) for prompt in prompts]
+    return tuple(dict.fromkeys(hint for hints in found for hint in hints))
+
+
+def _outside_world(spec: ModelSpec, catalogue: Catalogue) -> Hint:
+    model, knows_en, knows_zh = spec.id, spec.knows_en, spec.knows_zh
+    models = tuple(catalogue.list_suggestions(for_videos=spec.makes_videos))
     listed_en, listed_zh = ", ".join(models), "、".join(models)
     is_on_offer = any(catalogue.find(name) is not None for name in models)
     if not models:

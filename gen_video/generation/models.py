@@ -7,6 +7,8 @@ from typing import TypeAlias
 
 from gen_video.generation.states import JobKind, JobState
 
+ALMOST_DONE = 99.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInput:
@@ -40,6 +42,11 @@ class ImageInput:
     def all_steps(self) -> int:
         """Return the steps of the whole job."""
         return self.num_inference_steps * self.n
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Return every prompt of the job."""
+        return (self.prompt,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +93,11 @@ class VideoInput:
     def all_steps(self) -> int:
         """Return the steps of the whole job."""
         return self.num_inference_steps * len(self.scenes)
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Return every prompt of the job, each once."""
+        return tuple(dict.fromkeys(scene.prompt for scene in self.scenes if scene.prompt))
 
     @property
     def num_frames(self) -> int:
@@ -156,8 +168,9 @@ class JobProgress:
 
     @property
     def percent(self) -> float:
-        """Return 0 to 100."""
-        return round(100 * self.step / self.steps, 1) if self.steps else 0.0
+        """Return 0 to 100; what is still being decoded and encoded is not done."""
+        done = round(100 * self.step / self.steps, 1) if self.steps else 0.0
+        return min(done, ALMOST_DONE) if self.stage == "decoding" else done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

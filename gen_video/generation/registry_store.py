@@ -61,6 +61,21 @@ def claim_key(
     return StoredKey(job_id=row.job_id, fingerprint=row.fingerprint)
 
 
+def find_key(
+    connection: Connection, *, account_id: str, scope: str, key: str, now: datetime
+) -> StoredKey | None:
+    """Return the owner of an idempotency key, None while nobody has it."""
+    row = connection.execute(
+        select(idempotency).where(
+            idempotency.c.account_id == account_id,
+            idempotency.c.scope == scope,
+            idempotency.c.key == key,
+            idempotency.c.expires_at > now,
+        )
+    ).one_or_none()
+    return None if row is None else StoredKey(job_id=row.job_id, fingerprint=row.fingerprint)
+
+
 def has_purgeable(connection: Connection, *, now: datetime, silent_for: timedelta) -> bool:
     """Tell whether an idempotency key or a silent worker can be forgotten."""
     old_key = select(idempotency.c.key).where(idempotency.c.expires_at <= now).limit(1)

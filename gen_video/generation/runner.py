@@ -65,6 +65,15 @@ class ResultTooSmallError(ServiceError):
     message_zh = "生成引擎未返回任何结果。"
 
 
+class UnexpectedFailureError(ServiceError):
+    """Something broke that nobody thought of; the log has the traceback."""
+
+    code = "generation_failed"
+    is_retryable = True
+    message_en = "Something went wrong on our side while making the file."
+    message_zh = "生成文件时服务内部出错。"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
     """How a run ended, for logs and metrics: the job's state, or why it is not known."""
@@ -170,6 +179,7 @@ class JobRunner:
         self._objects = objects
         self._software = f"gen_video {version}"
         self._heartbeat: Heartbeat | None = None
+        self._is_draining = False
         self._work: PictureWork | FilmWork | None = None
 
     def run(self, job: ClaimedJob) -> RunReport:
@@ -183,6 +193,8 @@ class JobRunner:
         )
         with heartbeat:
             self._heartbeat = heartbeat
+            if self._is_draining:
+                heartbeat.stop(StopReason.DRAINING)
             failure = self._generate(job, task_id, heartbeat, deliveries)
             self._heartbeat = None
         outcome = self._conclude(job, deliveries, reason=heartbeat.reason, failure=failure)
@@ -197,6 +209,7 @@ class JobRunner:
 
     def stop_for_drain(self) -> None:
         """Stop the running job so that it can be given back."""
+        self._is_draining = True  # for a job that was claimed and has not begun
         heartbeat = self._heartbeat
         if heartbeat is not None:
             heartbeat.stop(StopReason.DRAINING)
@@ -209,6 +222,10 @@ class JobRunner:
             deliveries.extend(self._produce(job, task_id, heartbeat))
         except ServiceError as error:
             return error
+        except Exception:
+            # A fault of ours in this job must not end the worker, and with it the other jobs.
+            log.exception("job_broke_down", job_id=job.id)
+            return UnexpectedFailureError()
         return None if deliveries else ResultTooSmallError()
 
     def _encode_seconds(self) -> float:

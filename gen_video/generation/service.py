@@ -78,6 +78,22 @@ class JobService:
         )
         return Submission(job=self.get(caller, admission.job_id), is_replayed=admission.is_replayed)
 
+    def peek(
+        self, caller: Caller, request: Request, *, hints: RetryHints | None = None
+    ) -> Submission | None:
+        """Look, before costly work, whether a request is a repetition or sure to be refused.
+
+        Returns:
+            The answer of a repetition, None for a request that may be submitted.
+
+        Raises:
+            ServiceError: It is refused.
+        """
+        found = self._submitter.peek(caller, request, hints=hints or RetryHints())
+        if found is None:
+            return None
+        return Submission(job=self.get(caller, found.job_id), is_replayed=True)
+
     def get(self, caller: Caller, job_id: str) -> Job:
         """Return one job with its outputs, its place in the queue and an estimate.
 

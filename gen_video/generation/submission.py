@@ -137,6 +137,59 @@ class Submitter:
             self._drop(reference_key)
         return admission
 
+    def peek(self, caller: Caller, request: Request, *, hints: RetryHints) -> Admission | None:
+        """Look, before costly work, whether a request is a repetition or sure to be refused.
+
+        Nothing is taken; `submit` decides. The references need not be known yet.
+
+        Raises:
+            ServiceError: It is refused.
+        """
+        resolved = self._resolve(caller, request)
+        fingerprint = request.fingerprint()
+
+        def work(connection: Connection) -> Admission | None:
+            now = self._database.now(connection)
+            found = self._find_repetition(connection, caller, hints, fingerprint, now=now)
+            if found is not None:
+                return found
+            if job_reads.count_queued(connection, limit=self._queue_limit) >= self._queue_limit:
+                raise QueueFullError
+            self._quotas.require_units(
+                connection, caller, kind=request.kind.value, units=resolved.units
+            )
+            return None
+
+        return self._database.read(work)
+
+    def _find_repetition(
+        self,
+        connection: Connection,
+        caller: Caller,
+        hints: RetryHints,
+        fingerprint: str,
+        *,
+        now: datetime,
+    ) -> Admission | None:
+        if hints.idempotency_key is None:
+            try:
+                self._refuse_twin(connection, caller, hints, fingerprint=fingerprint, now=now)
+            except _TwinFoundError as twin:
+                return Admission(job_id=twin.job_id, is_replayed=True)
+            return None
+        stored = registry_store.find_key(
+            connection,
+            account_id=caller.account_id,
+            scope=hints.scope,
+            key=hints.idempotency_key,
+            now=now,
+        )
+        if stored is None:
+            return None
+        if stored.fingerprint != fingerprint:
+            raise IdempotencyKeyReusedError
+        return Admission(job_id=stored.job_id, is_replayed=True)
+
     def _resolve(self, caller: Caller, request: Request) -> JobInput:
         if isinstance(request, VideoRequest):
             return resolve_video(request, catalogue=self._catalogue, plan=caller.plan)

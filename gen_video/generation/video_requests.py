@@ -6,11 +6,13 @@ Pure: the cost of a request is known and capped here, before any work.
 import hashlib
 import json
 import secrets
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
 from gen_video.accounts.models import Plan
 from gen_video.engines.catalogue import Catalogue, ModelSpec, TaskKind
+from gen_video.engines.sizes import choose_sampling_size
 from gen_video.errors import FieldProblem, InvalidRequestError, ServiceError
 from gen_video.generation.checks import (
     MAX_SEED,
@@ -66,13 +68,15 @@ class SceneRequest:
     """One scene as a client asked for it; None means "the default".
 
     Attributes:
-        image_sha256: Names the scene's first frame, a picture that is `image_bytes` long.
+        image_source: A hash of what the client named as the first frame: the text, or the file
+            that it sent. The same request names the same source, whatever that gives later.
+        image_bytes: How long the stored first frame is; known once it has been read.
     """
 
     prompt: str | None = None
     num_frames: int | None = None
     duration: float | None = None
-    image_sha256: str | None = None
+    image_source: str | None = None
     image_bytes: int = 0
 
 
@@ -105,8 +109,18 @@ class VideoRequest:
 
     def fingerprint(self) -> str:
         """Return a hash over the parsed fields: equal requests have equal fingerprints."""
-        canonical = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
+        fields = asdict(self)
+        for scene in fields["scenes"]:
+            del scene["image_bytes"]
+        canonical = json.dumps(fields, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def with_references(self, sizes: Sequence[int]) -> "VideoRequest":
+        """Return the request with the lengths of its first frames, 0 for a scene without one."""
+        scenes = tuple(
+            replace(scene, image_bytes=size) for scene, size in zip(self.scenes, sizes, strict=True)
+        )
+        return replace(self, scenes=scenes)
 
 
 def resolve_video(request: VideoRequest, *, catalogue: Catalogue, plan: Plan) -> VideoInput:
@@ -144,16 +158,20 @@ def resolve_video(request: VideoRequest, *, catalogue: Catalogue, plan: Plan) ->
         *metadata_problems(request.metadata),
     ]
     if not problems:
-        problems = _work_problems(resolved, plan)
+        problems = _work_problems(resolved, spec, plan)
     if problems:
         raise InvalidRequestError(*problems)
     return resolved
 
 
-def work_of(resolved: VideoInput) -> int:
-    """Return width x height x steps x frames of all scenes, the measure of cost."""
+def work_of(resolved: VideoInput, spec: ModelSpec) -> int:
+    """Return width x height x steps x frames of all scenes, the measure of cost.
+
+    The size is the one that the model samples at.
+    """
+    width, height = choose_sampling_size((resolved.width, resolved.height), spec.native_sizes)
     frames = sum(scene.num_frames for scene in resolved.scenes)
-    return resolved.width * resolved.height * resolved.num_inference_steps * frames
+    return width * height * resolved.num_inference_steps * frames
 
 
 def choose_overlap(counts: list[int], *, fps: int) -> int:
@@ -231,7 +249,7 @@ def _text_problems(request: VideoRequest, spec: ModelSpec) -> list[FieldProblem]
         found = text_problems(pointer, text, limit=limit)
         problems += found
         # Looking for something to read in a text that is too long would take far too long.
-        if not found and scene.image_sha256 is None and not has_visible_text(text):
+        if not found and scene.image_source is None and not has_visible_text(text):
             problems.append(
                 problem(
                     pointer,
@@ -329,7 +347,7 @@ def _image_problems(request: VideoRequest, spec: ModelSpec) -> list[FieldProblem
     problems: list[FieldProblem] = []
     for index, scene in enumerate(request.scenes):
         pointer = _pointer(request, index, "image")
-        if scene.image_sha256 is not None and TaskKind.IMAGE_TO_VIDEO not in spec.kinds:
+        if scene.image_source is not None and TaskKind.IMAGE_TO_VIDEO not in spec.kinds:
             problems.append(
                 problem(
                     pointer,
@@ -338,7 +356,7 @@ def _image_problems(request: VideoRequest, spec: ModelSpec) -> list[FieldProblem
                     zh=f"{spec.id} 不支持以图像为首帧，请选择其他模型",
                 )
             )
-        if scene.image_sha256 is None and TaskKind.TEXT_TO_VIDEO not in spec.kinds:
+        if scene.image_source is None and TaskKind.TEXT_TO_VIDEO not in spec.kinds:
             problems.append(
                 problem(
                     pointer,
@@ -350,8 +368,8 @@ def _image_problems(request: VideoRequest, spec: ModelSpec) -> list[FieldProblem
     return problems
 
 
-def _work_problems(resolved: VideoInput, plan: Plan) -> list[FieldProblem]:
-    work = work_of(resolved)
+def _work_problems(resolved: VideoInput, spec: ModelSpec, plan: Plan) -> list[FieldProblem]:
+    work = work_of(resolved, spec)
     if work <= plan.max_video_work:
         return []
     return [

@@ -10,6 +10,7 @@ limit; anything else: our own fault.
 """
 
 import io
+import math
 import resource
 import sys
 from collections.abc import Callable
@@ -32,12 +33,12 @@ OPENERS: dict[str, Callable[[IO[bytes]], ImageFile.ImageFile]] = {
 GREY_16 = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-def main(kind: str, max_pixels: int) -> int:
+def main(kind: str, max_pixels: int, cover: tuple[int, int]) -> int:
     """Decode, normalise, encode."""
     limit_resources()
     data = sys.stdin.buffer.read()
     try:
-        plain = to_plain_png(data, kind=kind, max_pixels=max_pixels)
+        plain = to_plain_png(data, kind=kind, max_pixels=max_pixels, cover=cover)
     except MemoryError:
         return TOO_HEAVY
     except Exception:  # noqa: BLE001 - any other failure on untrusted bytes has the same answer
@@ -63,8 +64,12 @@ def mapped_bytes() -> int:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
-def to_plain_png(data: bytes, *, kind: str, max_pixels: int) -> bytes:
+def to_plain_png(
+    data: bytes, *, kind: str, max_pixels: int, cover: tuple[int, int] = (0, 0)
+) -> bytes:
     """Return the first frame upright, on white where transparent, as a PNG without metadata.
+
+    With a size to `cover` a larger picture is made as small as still covers it.
 
     Raises:
         Exception: Whatever Pillow raises for a file that it cannot decode.
@@ -74,6 +79,11 @@ def to_plain_png(data: bytes, *, kind: str, max_pixels: int) -> bytes:
             raise ValueError("more pixels than the header said")
         image.load()
         plain = on_white(upright(image))
+    if all(cover):
+        scale = max(cover[0] / plain.width, cover[1] / plain.height)
+        if scale < 1:
+            size = (math.ceil(plain.width * scale), math.ceil(plain.height * scale))
+            plain = plain.resize(size, Image.Resampling.LANCZOS)
     plain.info.clear()
     buffer = io.BytesIO()
     plain.save(buffer, "PNG", compress_level=PNG_COMPRESSION)
@@ -103,4 +113,4 @@ def on_white(image: Image.Image) -> Image.Image:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2])))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), (int(sys.argv[3]), int(sys.argv[4]))))

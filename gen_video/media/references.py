@@ -88,10 +88,21 @@ class InvalidImageError(ServiceError):
     message_zh = "参考图无法使用：{reason_zh}。"
 
 
-def sanitize_reference(data: bytes, *, limits: ReferenceLimits | None = None) -> Reference:
+def sanitize_reference(
+    data: bytes,
+    *,
+    limits: ReferenceLimits | None = None,
+    cover: tuple[int, int] | None = None,
+) -> Reference:
     """Check and re-encode a reference image; blocks for up to some seconds.
 
     The result is upright (the orientation of Exif is applied), opaque (on white), 8-bit RGB.
+
+    Args:
+        data: The file.
+        limits: What it may be.
+        cover: Width and height that the result will be cut to: a larger image is made as small
+            as still covers them.
 
     Raises:
         UnsupportedImageError: Not a PNG, JPEG or WebP file.
@@ -107,7 +118,7 @@ def sanitize_reference(data: bytes, *, limits: ReferenceLimits | None = None) ->
     if len(data) > limits.max_bytes:
         raise ImageTooLargeError(found=_mebibytes(len(data)), limit=_mebibytes(limits.max_bytes))
     header = _check_header(data, limits)
-    png = _decode_apart(data, kind=header.kind, max_pixels=limits.max_pixels)
+    png = _decode_apart(data, kind=header.kind, max_pixels=limits.max_pixels, cover=cover)
     plain = read_header(png)
     if plain is None:
         raise _damaged()
@@ -146,9 +157,11 @@ def _check_size(header: ImageHeader, limits: ReferenceLimits) -> None:
         )
 
 
-def _decode_apart(data: bytes, *, kind: str, max_pixels: int) -> bytes:
+def _decode_apart(
+    data: bytes, *, kind: str, max_pixels: int, cover: tuple[int, int] | None
+) -> bytes:
     with _decoder_slot():
-        code, png = _run_child(data, kind=kind, max_pixels=max_pixels)
+        code, png = _run_child(data, kind=kind, max_pixels=max_pixels, cover=cover or (0, 0))
     if code == 0 and png.startswith(PNG_SIGNATURE):
         return png
     if code in {0, UNDECODABLE}:
@@ -171,13 +184,15 @@ def _decoder_slot() -> Iterator[None]:
         _decoders.release()
 
 
-def _run_child(data: bytes, *, kind: str, max_pixels: int) -> tuple[int, bytes]:
+def _run_child(
+    data: bytes, *, kind: str, max_pixels: int, cover: tuple[int, int]
+) -> tuple[int, bytes]:
     """Return the child's exit code (negative: the signal that ended it) and its output."""
     most_bytes = 3 * max_pixels + PNG_OVERHEAD_BYTES
     try:
         # Its own process group: Ctrl-C in a terminal must not fail requests that are draining.
         child = subprocess.Popen(  # noqa: S603 - our own script, and no shell
-            [sys.executable, "-I", str(DECODE_CHILD), kind, str(max_pixels)],
+            [sys.executable, "-I", str(DECODE_CHILD), kind, str(max_pixels), *map(str, cover)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

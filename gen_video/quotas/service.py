@@ -85,6 +85,19 @@ class QuotaService:
             is_key_limited=key_limit is not None,
         )
 
+    def require_units(
+        self, connection: Connection, caller: Caller, *, kind: str, units: int
+    ) -> None:
+        """Look, without taking any, whether units are left today; `place_hold` decides.
+
+        Raises:
+            QuotaExceededError: They are not.
+        """
+        view = self.view(connection, caller)
+        quota = view.videos if kind == "video" else view.images
+        if quota.remaining < units:
+            self._refuse(connection, caller, kind=kind, units=units)
+
     def settle(self, connection: Connection, hold: Hold, *, captured: int) -> None:
         """End a hold in the caller's transaction; 0 captured units release it whole.
 

@@ -85,4 +85,5 @@ class Lanes:
         except BaseException as error:  # noqa: BLE001 - raised again on the calling thread
             self._failures.append(error)
             self.stop()  # a worker of which half has died helps nobody
+            self.give_back()
         all_done.wait()

@@ -78,6 +78,8 @@ class WorkerLoop:
         # Busy before the claim: a drain that begins in between must find the job.
         self._is_idle.clear()
         try:
+            if self._is_stopping.is_set():  # since the caller looked
+                return False
             job = self._claim()
             if job is not None:
                 self._run_job(job)

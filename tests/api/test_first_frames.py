@@ -5,18 +5,17 @@ import io
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
 
 import pytest
 from PIL import Image
 
 from gen_video.egress.fetcher import Fetched, UrlRefusedError, UrlTooLargeError, UrlUnreachableError
 from gen_video.errors import ServiceError
+from gen_video.wiring import ERRANDS_OF_ACCOUNT
 from tests.api.conftest import ASYNC, CLIP, FILM, GENERATE, SMALL, Answer, Door
 from tests.generation.fakes import PATIENCE_SECONDS
 
 URL = "https://pictures.example.com/dawn.png"
-SLOW_ONES = 4
 MISSING = "job_AAAAAAAAAAAAAAAAAAAAAA"
 
 
@@ -247,18 +246,31 @@ def test_a_url_is_fetched_once_and_its_picture_used(door: Door) -> None:
     assert door.internet.urls == [URL]
 
 
-def test_a_url_counts_as_the_picture_that_it_leads_to(door: Door) -> None:
-    """A repeated request is the same one as long as the same picture lies there."""
+def test_a_repeated_request_is_the_same_job_whatever_lies_at_the_url_by_then(door: Door) -> None:
     headers = ASYNC | {"Idempotency-Key": "order-1"}
     door.internet.answers[URL] = Fetched(data=png(), content_type="image/png")
     first = door.client.post(FILM, json=CLIP | {"image": URL}, headers=headers)
+    del door.internet.answers[URL]
 
     again = door.client.post(FILM, json=CLIP | {"image": URL}, headers=headers)
-    door.internet.answers[URL] = Fetched(data=png("tomato"), content_type="image/png")
-    changed = door.client.post(FILM, json=CLIP | {"image": URL}, headers=headers)
+    other = door.client.post(FILM, json=CLIP | {"image": f"{URL}?v=2"}, headers=headers)
 
     assert again.json()["task_id"] == first.json()["task_id"]
-    assert (changed.status_code, changed.json()["code"]) == (422, "idempotency_key_reused")
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert door.internet.urls == [URL]
+
+
+def test_a_repeated_request_outlives_the_picture_that_it_named(
+    working: Door, picture: dict[str, str]
+) -> None:
+    headers = {"Idempotency-Key": "order-1"}
+    first = working.client.post(FILM, json=CLIP | {"image": picture["job"]}, headers=headers)
+    working.client.delete(picture["job_url"])
+
+    again = working.client.post(FILM, json=CLIP | {"image": picture["job"]}, headers=headers)
+
+    assert (first.status_code, again.json()) == (200, first.json())
 
 
 @pytest.mark.usefixtures("untouched")
@@ -372,6 +384,36 @@ def test_each_scene_has_its_own_picture_from_wherever_it_is(
     assert swapped.json()["sha256"] != answer.json()["sha256"]
 
 
+def test_a_url_that_several_scenes_name_is_fetched_once(door: Door) -> None:
+    door.internet.answers[URL] = Fetched(data=png(), content_type="image/png")
+    scenes = [{"image": URL}, {"prompt": "words"}, {"image": URL}]
+
+    answer = door.client.post(
+        FILM, json={"scenes": scenes, "width": 64, "height": 64}, headers=ASYNC
+    )
+
+    assert inputs_of(door, answer) == [True, False, True]
+    assert door.internet.urls == [URL]
+
+
+@pytest.mark.usefixtures("untouched")
+def test_the_scene_whose_url_is_refused_is_pointed_at(door: Door) -> None:
+    scenes = [{"prompt": "dawn"}, {"image": "http://127.0.0.1/"}]
+
+    answer = door.client.post(FILM, json={"scenes": scenes, "width": 64, "height": 64})
+
+    assert refused(door, answer, 422, "url_refused")["pointer"] == "/scenes/1/image"
+
+
+def test_a_whole_address_of_this_service_is_not_fetched(
+    working: Door, picture: dict[str, str]
+) -> None:
+    own = f"{working.client.base_url}{picture['address']}"
+
+    assert inputs_of(working, film(working, image=own)) == [True]
+    assert working.internet.urls == []
+
+
 @pytest.mark.usefixtures("untouched")
 def test_the_scene_whose_picture_is_wrong_is_pointed_at(door: Door) -> None:
     scenes = [{"image": data_uri(png())}, {"image": "nothing"}]
@@ -409,25 +451,30 @@ def test_a_slow_server_keeps_nobody_else_waiting(
         return Fetched(data=png(), content_type="image/png")
 
     monkeypatch.setattr(door.internet, "fetch", hang)
-    with ThreadPoolExecutor(SLOW_ONES) as threads:
-        hanging = [threads.submit(film, door, image=URL) for _ in range(SLOW_ONES)]
+    with ThreadPoolExecutor(ERRANDS_OF_ACCOUNT) as threads:
+        hanging = [threads.submit(film, door, image=URL) for _ in range(ERRANDS_OF_ACCOUNT)]
         for _ in hanging:
             assert waiting.acquire(timeout=PATIENCE_SECONDS)
 
         assert door.client.get("/api/v1/quota").status_code == 200
+        one_more = film(door, image=URL)
+        assert (one_more.status_code, one_more.json()["code"]) == (503, "service_unavailable")
 
         gate.set()
         statuses = sorted(each.result().status_code for each in hanging)
-    assert statuses == [202] * 2 + [429] * (SLOW_ONES - 2)
+    assert statuses == [202] * 2 + [429] * (ERRANDS_OF_ACCOUNT - 2)
 
 
-def test_a_first_frame_is_known_by_what_is_stored(door: Door) -> None:
-    """The same pixels in another wrapping are the same request."""
+def test_another_picture_is_another_request(door: Door) -> None:
     headers = ASYNC | {"Idempotency-Key": "order-1"}
-    first = door.client.post(FILM, json=CLIP | {"image": data_uri(png())}, headers=headers)
 
-    padded = data_uri(png() + b"x")
-    again = door.client.post(FILM, json=CLIP | {"image": padded}, headers=headers)
+    def post(color: str) -> Answer:
+        files = {"image": ("photo.png", png(color), "image/png")}
+        fields = {name: str(value) for name, value in CLIP.items()}
+        answer: Answer = door.client.post(FILM, data=fields, files=files, headers=headers)
+        return answer
+
+    first, again, other = post("teal"), post("teal"), post("tomato")
 
     assert again.json()["task_id"] == first.json()["task_id"]
-    assert sha256(png()).hexdigest() not in first.text
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")

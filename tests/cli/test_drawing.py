@@ -8,6 +8,7 @@ from PIL import Image
 
 from gen_video.cli.generate import file_name
 from gen_video.media.pictures import read_parameters
+from gen_video.media.videos import read_video_parameters
 from gen_video.settings import PROJECT_FOLDER
 from tests.cli.conftest import Run
 
@@ -48,10 +49,30 @@ def test_a_reference_image_is_taken(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "x.jpg").stat().st_size > 0
 
 
+@pytest.mark.parametrize("extra", [("--fps", "8"), ("--fps", "0"), ("--crossfade",)])
+def test_what_belongs_to_videos_is_refused_for_pictures(run: Run, extra: tuple[str, ...]) -> None:
+    outcome = run("generate", "sea", *extra)
+
+    assert outcome.code == 2
+    assert "--video" in outcome.err
+
+
+def test_a_video_is_made_of_scenes(run: Run, tmp_path: Path) -> None:
+    outcome = run(
+        "generate", "--video", "sea", "--scene", "hills", "--crossfade", "--fps", "8",
+        "--width", "64", "--height", "64", "--model", "test-double", "-o", "x.mp4",
+    )  # fmt: skip
+
+    assert outcome.code == 0, outcome.err
+    parameters = read_video_parameters((tmp_path / "x.mp4").read_bytes())
+    assert parameters["scenes"] == "sea\nhills"
+    assert parameters["num_frames"] == str(16 + 16 - 4)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("sea", "-o", "x.gif"),
+        ("sea", "-o", "x.bmp"),
         ("sea", "--width", "13"),
         ("sea", "--steps", "100000"),
         ("sea", "--model", "unknown"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from gen_video.engines.catalogue import TEST_DOUBLE, Catalogue
+from gen_video.engines.catalogue import TEST_DOUBLE, Catalogue, TaskKind
 from gen_video.engines.errors import (
     EngineCancelledError,
     EngineFailedError,
@@ -122,7 +122,7 @@ def test_a_listener_that_raises_ends_the_task_and_the_next_works(driver: Driver)
     assert driver.works()
 
 
-def test_closing_the_iterator_stops_the_work(driver: Driver) -> None:
+def test_closing_the_iterator_stops_the_work_and_spares_the_child(driver: Driver) -> None:
     pictures: Iterator[Picture] = driver.host.generate(
         replace(double_task("sleep=3600"), num_inference_steps=1, n=100_000),
         on_progress=lambda _progress: None,
@@ -132,8 +132,9 @@ def test_closing_the_iterator_stops_the_work(driver: Driver) -> None:
 
     pictures.close()  # type: ignore[attr-defined]  # the protocol promises an iterator, a generator comes
 
-    assert not psutil.pid_exists(pid)
     assert driver.works()
+    assert driver.pid == pid
+    assert driver.restarts == []
 
 
 def test_the_child_sees_no_setting_of_the_service(driver: Driver) -> None:
@@ -175,7 +176,12 @@ def test_warming_a_model_that_is_not_on_offer_spares_the_child(driver_of: Driver
 @pytest.mark.engine
 def test_warming_a_model_without_weights_spares_the_child() -> None:
     gone = double_spec().model_copy(
-        update={"id": "gone", "engine": "diffusers", "source": str(PROJECT / "models" / "gone")}
+        update={
+            "id": "gone",
+            "engine": "diffusers",
+            "kinds": frozenset({TaskKind.TEXT_TO_IMAGE}),
+            "source": str(PROJECT / "models" / "gone"),
+        }
     )
     catalogue = Catalogue([double_spec(), gone], default_image_model=TEST_DOUBLE)
     driver = Driver(catalogue=catalogue)

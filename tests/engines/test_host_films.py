@@ -24,6 +24,7 @@ from gen_video.engines.host import EngineHost, HostLimits
 from gen_video.engines.makes import ChildConfig, Supervision
 from gen_video.engines.tasks import Frames, ImageTask, Picture, StepProgress, VideoTask
 from gen_video.engines.test_double import TestDouble
+from gen_video.engines.turns import MOST_OPEN_PARTS
 from tests.engines.hosts import (
     STEPS,
     Driver,
@@ -377,15 +378,37 @@ def test_a_clip_that_hangs_is_given_up_and_the_waiting_picture_is_not_to_blame()
         assert stage.driver.works()
 
 
-def test_closing_a_clip_stops_its_work() -> None:
+def test_closing_a_clip_stops_its_work_and_spares_the_picture_beside_it() -> None:
     with set_of() as stage:
-        frames: Iterator[Frames] = stage.driver.host.film(
-            double_clip(), on_progress=lambda _progress: None
-        )
+        long = replace(double_clip(), num_frames=4000)
+        frames: Iterator[Frames] = stage.driver.host.film(long, on_progress=lambda _progress: None)
         next(frames)
-        pid = stage.driver.pid
+        picture = stage.draw(endless_task())
+        picture.wait_for_steps(1)
+        stage.driver.host.cancel(endless_task().task_id)
 
         frames.close()  # type: ignore[attr-defined]  # the protocol promises an iterator, a generator comes
 
-        assert not psutil.pid_exists(pid)
+        assert isinstance(picture.error(), EngineCancelledError)
         assert stage.driver.works()
+        assert stage.driver.restarts == []
+
+
+def test_a_clip_waits_for_who_uses_its_frames() -> None:
+    """However slowly they are encoded, only a few raw ones are in memory at a time."""
+    with set_of() as stage:
+        long = replace(double_clip(), num_frames=400)
+        frames = stage.driver.host.film(long, on_progress=lambda _progress: None)
+        first = next(frames)
+        child = stage.driver.host._child
+        assert child is not None
+        box = child._boxes[long.task_id]
+
+        def count_parts() -> int:
+            return [frame.kind for frame in list(box.queue)].count("frames")
+
+        wait_until(lambda: count_parts() == MOST_OPEN_PARTS - 1)
+        assert stage.driver.works(), "meanwhile pictures have their turn"
+        assert count_parts() == MOST_OPEN_PARTS - 1
+
+        assert first.count + sum(part.count for part in frames) == 400

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from gen_video.engines.errors import EngineCancelledError
 from gen_video.engines.frames import Frame
-from gen_video.engines.turns import Tray, Turns
+from gen_video.engines.turns import MOST_OPEN_PARTS, Outbox, Tray, Turns
 from tests.engines.waiting import PATIENCE_SECONDS
 
 
@@ -149,3 +150,45 @@ def test_a_message_that_is_not_wanted_keeps_its_place() -> None:
     assert tray.take_first("generate", lambda _frame: False) is None
 
     assert tray.take().kind == "generate"
+
+
+def full_outbox() -> Outbox:
+    """Return an outbox of which so much is open that the next part has to wait."""
+    outbox = Outbox()
+    for _ in range(MOST_OPEN_PARTS):
+        outbox.wait(lambda: None)
+        outbox.sent()
+    return outbox
+
+
+def test_a_part_waits_until_an_earlier_one_was_used() -> None:
+    outbox, looks = full_outbox(), 0
+
+    def check() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            outbox.taken()
+
+    outbox.wait(check)
+
+    assert looks == 3
+
+
+def test_a_part_that_waits_hears_a_cancel() -> None:
+    def cancel() -> None:
+        raise EngineCancelledError
+
+    with pytest.raises(EngineCancelledError):
+        full_outbox().wait(cancel)
+
+
+def test_a_part_that_waits_goes_on_when_one_is_used_elsewhere() -> None:
+    outbox = full_outbox()
+    thread = threading.Thread(target=outbox.wait, args=(lambda: None,))
+    thread.start()
+
+    outbox.taken()
+
+    thread.join(PATIENCE_SECONDS)
+    assert not thread.is_alive()

@@ -107,7 +107,7 @@ def file_of(job: Job, role: FileRole) -> Artifact:
 
 def with_image(scene: SceneRequest, image: bytes) -> SceneRequest:
     """Return the scene with a first frame."""
-    return replace(scene, image_sha256=image.hex().ljust(64, "0")[:64], image_bytes=len(image))
+    return replace(scene, image_source=image.hex().ljust(64, "0")[:64], image_bytes=len(image))
 
 
 def resolve(request: VideoRequest, *, max_work: int = PLAN.max_video_work) -> VideoInput:

@@ -25,6 +25,7 @@ from gen_video.media.joins import joined_frames
 from tests.generation.cinema import (
     FLICK,
     PLAN,
+    REEL,
     SCREEN,
     THREE_SCENES,
     WAVES,
@@ -168,7 +169,7 @@ def test_a_video_may_have_as_many_pixels_as_the_model_allows_and_no_more() -> No
 
 def test_work_may_reach_the_plans_cap_and_not_pass_it() -> None:
     board = scenes_of(5, 7)
-    work = work_of(resolve(board))
+    work = work_of(resolve(board), REEL)
 
     assert work == 64 * 48 * 4 * 12
     assert resolve(board, max_work=work).num_frames == 12
@@ -342,7 +343,7 @@ SCENES = st.builds(
     prompt=st.one_of(st.none(), st.text(max_size=50)),
     num_frames=NUMBERS,
     duration=DURATIONS,
-    image_sha256=st.sampled_from([None, "ab" * 32]),
+    image_source=st.sampled_from([None, "ab" * 32]),
 )
 
 
@@ -371,4 +372,4 @@ def test_whatever_is_asked_for_is_resolved_or_refused(request: VideoRequest) -> 
     counts = [scene.num_frames for scene in resolved.scenes]
     assert 1 <= sum(counts) <= MAX_TOTAL_FRAMES
     assert resolved.num_frames == joined_frames(counts, resolved.overlap)
-    assert work_of(resolved) <= PLAN.max_video_work
+    assert work_of(resolved, SCREEN.get(resolved.model)) <= PLAN.max_video_work

@@ -17,7 +17,7 @@ from gen_video.generation.states import JobState
 from gen_video.settings import Settings
 from gen_video.storage.memory import MemoryObjectStore
 from gen_video.telemetry.metrics import Metrics
-from gen_video.wiring import DoorThreads, Services
+from gen_video.wiring import DoorThreads, Errands, Services
 from gen_video.worker.loop import WorkerLoop
 from tests.db.clocked import migrated_database
 from tests.generation.fakes import PATIENCE_SECONDS, FakeEngine, FlakyDatabase, wait_until
@@ -96,6 +96,7 @@ def services(studio: Studio, settings: Settings) -> Iterator[Services]:
         auditor=studio.auditor,
         watcher=ChangeWatcher(studio.database),
         threads=DoorThreads(),
+        errands=Errands(),
         metrics=Metrics(),
     )
     yield services

@@ -17,7 +17,6 @@ from gen_video.generation.states import JobKind, JobState
 from gen_video.generation.submission import Request
 from gen_video.storage.memory import MemoryObjectStore
 from gen_video.wiring import Services
-from gen_video.worker import loop as loop_module
 from gen_video.worker.lanes import Lanes, list_kinds, new_worker_id
 from gen_video.worker.loop import WorkerLoop
 from tests.generation.cinema import FLICK, PORTRAIT, REEL, SCREEN, WAVES
@@ -246,40 +245,29 @@ def test_a_lane_that_breaks_ends_the_worker_and_says_why(
         lanes.run()
 
 
-def test_a_lane_that_breaks_waits_for_the_job_of_the_other(
+def test_a_lane_that_breaks_gives_the_job_of_the_other_back(
     studio: Studio, services: Services, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engines = {kind: FakeEngine() for kind in BOTH}
     engines[JobKind.VIDEO].stalling_at = 0
     lanes = build_lanes(services, engines, BOTH)
-    look, ended = services.execution.has_due_job, threading.Event()
-    errors: list[BaseException] = []
+    look = services.execution.has_due_job
 
     def break_pictures(models: tuple[str, ...], asked: JobKind | None) -> bool:
-        if asked is JobKind.IMAGE and engines[JobKind.VIDEO].is_stalled.is_set():
+        if asked is JobKind.IMAGE:
+            engines[JobKind.VIDEO].wait_until_stalled()
             raise RuntimeError("a bug")
         return look(models, asked)
 
-    def run() -> None:
-        try:
-            lanes.run()
-        except RuntimeError as error:
-            errors.append(error)
-        ended.set()
-
     monkeypatch.setattr(services.execution, "has_due_job", break_pictures)
-    monkeypatch.setattr(loop_module, "IDLE_LOOK_SECONDS", 0.05)
     video = services.jobs.submit(caller, WAVES).job.id
-    thread = threading.Thread(target=run)
-    thread.start()
-    engines[JobKind.VIDEO].wait_until_stalled()
-    assert not ended.wait(0.5)
 
-    engines[JobKind.VIDEO].resume()
+    with pytest.raises(RuntimeError, match="a bug"):
+        lanes.run()
 
-    thread.join(PATIENCE_SECONDS)
-    assert len(errors) == 1
-    assert services.jobs.get(caller, video).state is JobState.SUCCEEDED
+    assert studio.outcomes(video) == [(1, "given_back")]
+    assert studio.row(video).attempt == 0
+    assert studio.findings() == []
 
 
 @pytest.mark.parametrize(

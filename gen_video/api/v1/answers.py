@@ -21,7 +21,7 @@ from gen_video.api.v1.views import (
     video_generated_view,
 )
 from gen_video.clock import next_midnight, utc_now
-from gen_video.generation.hints import find_hints
+from gen_video.generation.hints import find_all_hints
 from gen_video.generation.models import Job, Submission
 from gen_video.generation.states import JobKind, JobState
 from gen_video.generation.watch import JobWatch
@@ -69,7 +69,7 @@ async def answer(
     # A fast engine may be done before the answer is written: who asked not to wait still gets
     # the 202 that it was promised. A repeated request gets what the first one came to.
     is_deferred = preference.wait_seconds == 0 and not submission.is_replayed
-    found = find_hints(job.input.prompt, model=job.model, catalogue=services.catalogue)
+    found = find_all_hints(job.input.prompts, model=job.model, catalogue=services.catalogue)
     hints = hint_views(found, language_of(request))
     if is_deferred or not job.state.is_terminal:
         return _json(accepted_view(job, hints=hints), HTTPStatus.ACCEPTED, headers)

@@ -9,16 +9,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gen_video.api.v1.fields import Name, Number, Whole, says, without_bounds
+from gen_video.api.v1.first_frames import FirstFrame
 from gen_video.generation.video_requests import (
     SceneRequest,
     Transition,
     VideoFileFormat,
     VideoRequest,
 )
-from gen_video.media.references import Reference
 
-MAX_IMAGE_CHARACTERS = 36 * 2**20
-"""A data URI of the largest reference image; URLs and ids are far shorter."""
+MAX_IMAGE_CHARACTERS = 25 * 2**20
+"""A data URI that fits into the largest body; URLs and ids are far shorter."""
 MOST_SCENES = 100
 """More cannot be meant; how many are allowed is said by the generation slice."""
 
@@ -132,17 +132,30 @@ class VideoFields(BaseModel):
     )
     task: Any = Field(None, description=says("Taken and ignored", "为兼容旧客户端而接受，不起作用"))
 
-    def list_images(self) -> list[tuple[str, str | None]]:
-        """Return the pointer and the first frame of every scene, None where it has none."""
-        if self.scenes is None:
-            return [("/image", self.image)]
-        return [(f"/scenes/{index}/image", scene.image) for index, scene in enumerate(self.scenes)]
+    def list_first_frames(self, file: bytes | None) -> list[FirstFrame | None]:
+        """Return what is named as the first frame of every scene, None where nothing is.
 
-    def to_request(self, references: Sequence[Reference | None]) -> VideoRequest:
+        Args:
+            file: Of the form, in place of `image`.
+        """
+        if self.scenes is not None:
+            return [
+                None
+                if scene.image is None
+                else FirstFrame(
+                    pointer=f"/scenes/{index}/image", text=scene.image, is_of_scene=True
+                )
+                for index, scene in enumerate(self.scenes)
+            ]
+        if file is None and self.image is None:
+            return [None]
+        return [FirstFrame(pointer="/image", text=self.image or "", file=file)]
+
+    def to_request(self, sources: Sequence[str | None]) -> VideoRequest:
         """Return the request in the words of the generation slice.
 
         Args:
-            references: The first frame of every scene, in order.
+            sources: A hash of what is named as the first frame of every scene, in order.
         """
         own = SceneFields(prompt=self.prompt, duration=self.duration, num_frames=self.num_frames)
         scenes = [own] if self.scenes is None else self.scenes
@@ -152,10 +165,9 @@ class VideoFields(BaseModel):
                     prompt=scene.prompt,
                     duration=scene.duration,
                     num_frames=scene.num_frames,
-                    image_sha256=None if reference is None else reference.sha256,
-                    image_bytes=0 if reference is None else len(reference.png),
+                    image_source=source,
                 )
-                for scene, reference in zip(scenes, references, strict=True)
+                for scene, source in zip(scenes, sources, strict=True)
             ),
             is_storyboard=self.scenes is not None,
             prompt=self.prompt,

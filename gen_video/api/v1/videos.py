@@ -6,22 +6,19 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from gen_video.accounts.models import Caller
-from gen_video.api.bodies import ParsedBody, check_fields, read_body
+from gen_video.api.bodies import check_fields, read_body
 from gen_video.api.dependencies import SECURITY, CallerDep, ServicesDep, WatchDep
 from gen_video.api.preferences import read_cancel_after, read_preference, read_retry_hints
 from gen_video.api.v1 import PREFIX
 from gen_video.api.v1.answers import answer
-from gen_video.api.v1.first_frames import read_first_frame
+from gen_video.api.v1.first_frames import FirstFrame, read_first_frames
 from gen_video.api.v1.shapes import AcceptedView, VideoGeneratedView
 from gen_video.api.v1.video_fields import VideoFields, video_body
 from gen_video.errors import FieldProblem, InvalidRequestError
-from gen_video.generation.video_requests import resolve_video
-from gen_video.media.references import Reference, sanitize_reference
+from gen_video.generation.video_requests import VideoRequest, resolve_video
 from gen_video.wiring import Services
 
 IMAGE = "image"
-PLACEHOLDER = Reference(png=b"", width=1, height=1, sha256="0" * 64)
-"""Stands for a picture that has not been fetched yet while the rest of a request is checked."""
 
 router = APIRouter(prefix=PREFIX, tags=["videos"], dependencies=SECURITY)
 
@@ -61,26 +58,34 @@ async def generate_video(
     cancel_after = read_cancel_after(request)
     body = await read_body(request, file_field=IMAGE)
     fields = check_fields(body, VideoFields)
-    _require_one_form(fields)
-    references = await _read_references(services, caller, fields, body)
-    stored = b"".join(reference.png for reference in references if reference is not None)
-    submission = await services.threads.run(
-        services.jobs.submit,
-        caller,
-        fields.to_request(references),
-        references=stored or None,
-        hints=hints,
-        cancel_after=cancel_after,
-    )
+    _require_one_form(fields, has_file=body.file is not None)
+    frames = fields.list_first_frames(body.file)
+    wanted = fields.to_request([None if frame is None else frame.source for frame in frames])
+    submission = await services.threads.run(services.jobs.peek, caller, wanted, hints=hints)
+    if submission is None:
+        references = await _read(request, services, caller, wanted, frames)
+        submission = await services.threads.run(
+            services.jobs.submit,
+            caller,
+            wanted.with_references([len(png) for png in references]),
+            references=b"".join(references) or None,
+            hints=hints,
+            cancel_after=cancel_after,
+        )
     return await answer(
         request, services, watch, caller=caller, submission=submission, preference=preference
     )
 
 
-def _require_one_form(fields: VideoFields) -> None:
+def _require_one_form(fields: VideoFields, *, has_file: bool) -> None:
     """Refuse what belongs to a single scene beside a storyboard."""
     if fields.scenes is None:
         return
+    given = {
+        "image": fields.image is not None or has_file,
+        "duration": fields.duration is not None,
+        "num_frames": fields.num_frames is not None,
+    }
     problems = [
         FieldProblem(
             pointer=f"/{name}",
@@ -88,26 +93,30 @@ def _require_one_form(fields: VideoFields) -> None:
             en=f"{name} belongs into the scenes when scenes are given",
             zh=f"使用 scenes 时，{name} 应写在各分镜中",
         )
-        for name in ("image", "duration", "num_frames")
-        if getattr(fields, name) is not None
+        for name, is_given in given.items()
+        if is_given
     ]
     if problems:
         raise InvalidRequestError(*problems)
 
 
-async def _read_references(
-    services: Services, caller: Caller, fields: VideoFields, body: ParsedBody
-) -> list[Reference | None]:
-    """Return the first frame of every scene; everything else is checked before any is fetched."""
-    images = fields.list_images()
-    if body.file is not None:
-        if fields.scenes is not None:
-            _require_one_form(fields.model_copy(update={"image": "a file"}))
-        return [await services.threads.run(sanitize_reference, body.file)]
-    if any(text is not None for _, text in images):
-        trial = fields.to_request([None if text is None else PLACEHOLDER for _, text in images])
-        resolve_video(trial, catalogue=services.catalogue, plan=caller.plan)
-    return [
-        None if text is None else await read_first_frame(services, caller, text, pointer=pointer)
-        for pointer, text in images
-    ]
+async def _read(
+    request: Request,
+    services: Services,
+    caller: Caller,
+    wanted: VideoRequest,
+    frames: list[FirstFrame | None],
+) -> list[bytes]:
+    """Return the first frame of every scene as PNG, empty where it has none."""
+    if not any(frames):
+        return [b""] * len(frames)
+    resolved = resolve_video(wanted, catalogue=services.catalogue, plan=caller.plan)
+    own = services.settings.public_url or str(request.base_url)
+    references = await read_first_frames(
+        services,
+        caller,
+        frames,
+        cover=(resolved.width, resolved.height),
+        own_address=own.rstrip("/"),
+    )
+    return [b"" if reference is None else reference.png for reference in references]

@@ -1,5 +1,6 @@
 """How the services' values become the answers of the seed's face."""
 
+import math
 from collections.abc import Sequence
 
 from gen_video.api.v1 import PREFIX
@@ -214,7 +215,8 @@ def progress_view(progress: JobProgress, given: JobInput) -> ProgressView:
         stage=progress.stage,
         queue_position=progress.queue_position,
         eta_seconds=progress.eta_seconds,
-        scene=min(progress.step // per_scene + 1, scenes) if scenes > 1 else None,
+        # A scene that is being decoded has all of its steps.
+        scene=min(max(1, math.ceil(progress.step / per_scene)), scenes) if scenes > 1 else None,
         scenes=scenes if scenes > 1 else None,
     )
 
