@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gen_video.cli import drawing
 from gen_video.cli.progress import progress_bar
-from gen_video.engines.catalogue import Catalogue, ModelSpec
+from gen_video.engines.catalogue import Catalogue, ModelSpec, TaskKind
 from gen_video.generation.films import Studio, video_parameters
 from gen_video.generation.models import VideoInput
 from gen_video.generation.video_requests import (
@@ -16,10 +16,12 @@ from gen_video.generation.video_requests import (
     resolve_video,
 )
 from gen_video.ids import new_id
+from gen_video.media.pictures import PictureFormat, encode_picture
 from gen_video.media.references import Reference, sanitize_reference
 from gen_video.settings import Settings
 
 FORMATS = {f".{video_format.value}": video_format for video_format in VideoFileFormat}
+TRIAL_FRAMES = 9
 OWN_SUFFIXES = frozenset(FORMATS) - {".webp"}
 """File names that can only mean a video."""
 
@@ -89,11 +91,27 @@ def make(
     return wanted, made.data
 
 
-def trial_request(spec: ModelSpec) -> VideoRequest:
-    """Return a short request with which a video model is tried."""
-    shortest = spec.limits.nearest_frames(1)
+def trial_request(spec: ModelSpec) -> tuple[VideoRequest, list[Reference | None]]:
+    """Return a short request with which a video model is tried, and its first frame if needed."""
     scene = SceneRequest(
         prompt="一个美丽的风景 a beautiful landscape",
-        num_frames=max(shortest, spec.limits.nearest_frames(9)),
+        num_frames=spec.limits.nearest_frames(TRIAL_FRAMES),
     )
-    return VideoRequest(scenes=(scene,), model=spec.id, seed=1)
+    reference = None
+    if TaskKind.TEXT_TO_VIDEO not in spec.kinds:
+        reference = _plain_picture(spec.defaults.width, spec.defaults.height)
+        scene = replace(scene, image_source=reference.sha256, image_bytes=len(reference.png))
+    return VideoRequest(scenes=(scene,), model=spec.id, seed=1), [reference]
+
+
+def _plain_picture(width: int, height: int) -> Reference:
+    """Return a sky that fades to the ground."""
+    rows = [bytes((90 + 120 * y // height, 150, 230 - 120 * y // height)) for y in range(height)]
+    png = encode_picture(
+        b"".join(row * width for row in rows),
+        width=width,
+        height=height,
+        picture_format=PictureFormat.PNG,
+        parameters={},
+    )
+    return sanitize_reference(png)

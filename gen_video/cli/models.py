@@ -77,11 +77,11 @@ def _check_video(
     catalogue: Catalogue,
     is_json: bool,
 ) -> None:
-    request = filming.trial_request(spec)
+    request, references = filming.trial_request(spec)
     if output is not None:
         request = replace(request, output_format=filming.format_of(output).value)
     started = time.monotonic()
-    wanted, data = filming.make(request, [None], settings=settings, catalogue=catalogue)
+    wanted, data = filming.make(request, references, settings=settings, catalogue=catalogue)
     if output is not None:
         drawing.write_whole(output, data)
     seconds = round(time.monotonic() - started, 2)
@@ -176,7 +176,7 @@ def _cells(spec: ModelSpec, settings: Settings, *, offered: set[str]) -> dict[st
     return {
         "id": spec.id,
         "offered": spec.id in offered,
-        "default": spec.id == settings.default_image_model,
+        "default": spec.id in {settings.default_image_model, settings.default_video_model},
         "title": spec.title_en,
         "kinds": ",".join(sorted(kind.value for kind in spec.kinds)),
         "size": f"{spec.defaults.width}x{spec.defaults.height}",

@@ -33,7 +33,10 @@ class _StoredFile(FileResponse):
     response_class=FileResponse,
     operation_id="get_file",
     summary="A finished file / 获取文件",
-    responses={200: {"content": {"image/png": {}}}, 206: {"description": "A part / 部分内容"}},
+    responses={
+        200: {"content": {"image/png": {}, "video/mp4": {}}},
+        206: {"description": "A part / 部分内容"},
+    },
 )
 async def get_file(
     request: Request,

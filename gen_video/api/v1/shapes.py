@@ -277,7 +277,9 @@ class ModelView(BaseModel):
     is_loaded: bool = Field(description="In memory right now / 当前已加载")
     defaults: ModelDefaults
     limits: ModelLimits
-    price_micros: int = Field(description="Micro-credits per picture / 每张价格（百万分之一点数）")
+    price_micros: int = Field(
+        description="Micro-credits per unit / 每张图或每段视频的价格（百万分之一点数）"
+    )
     licence: str
     licence_url: str
     takes_loras: bool
