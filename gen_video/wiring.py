@@ -41,7 +41,7 @@ from gen_video.storage.objects import ObjectStore
 from gen_video.telemetry.metrics import Metrics
 
 DOOR_THREADS = 8
-ERRAND_THREADS, ERRANDS, ERRANDS_OF_ACCOUNT = 4, 32, 4
+ERRAND_THREADS, ERRANDS, ERRANDS_OF_ACCOUNT = 8, 32, 4
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

@@ -4,6 +4,7 @@
 `models/mini`, loads the folder again as a user would, and draws a few frames.
 """
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -43,6 +44,14 @@ def build_pipeline(checkpoint: Path) -> StableDiffusionPipeline:
     )
 
 
+def forget_origin(folder: Path) -> None:
+    """Take out where on this machine the autoencoder came from."""
+    path = folder / "vae" / "config.json"
+    config = json.loads(path.read_text("utf-8"))
+    config.pop("_name_or_path", None)
+    path.write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+
+
 @torch.no_grad()
 def check(folder: Path) -> None:
     """Load the folder as a user would and draw a few frames of one clip."""
@@ -74,6 +83,7 @@ def main(
     pipeline = build_pipeline(checkpoint)
     pipeline.save_pretrained(out, safe_serialization=True)
     patch_tokenizer_class(out)
+    forget_origin(out)
     write_lexicon(out)
     write_timeline(out)
     open_to_readers(out)

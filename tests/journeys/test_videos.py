@@ -44,8 +44,9 @@ PLAYER = """<!doctype html>
   const times = [3.5, 1, 4.9];
   const seek = () => { if (times.length) video.currentTime = times.shift(); };
   video.onerror = () => tell("error");
-  video.onloadeddata = () => { tell("loaded"); seek(); };
-  video.onseeked = () => { tell("seeked"); seek(); };
+  // One after the other: two reports under way could overtake each other.
+  video.onloadeddata = async () => { await tell("loaded"); seek(); };
+  video.onseeked = async () => { await tell("seeked"); seek(); };
 </script>
 """
 

@@ -17,7 +17,12 @@ from tests.engines.pipelines.video_studio import HEIGHT, STEPS, WIDTH, FilmStudi
 pytestmark = pytest.mark.engine
 
 WITHOUT_WORDS = {"svd-xt"}
-VIDEO_SPECS = [spec for spec in SPECS.values() if spec.makes_videos and not spec.is_test_only]
+VIDEO_SPECS = [
+    spec
+    for spec in SPECS.values()
+    if spec.makes_videos and not (spec.is_test_only or spec.timeline)
+]
+"""Those of stock video pipelines; the embedded one has tests of its own."""
 KINDS = [(spec.id, kind) for spec in VIDEO_SPECS for kind in sorted(spec.kinds, reverse=True)]
 FROM_IMAGES = [pair for pair in KINDS if pair[1] is TaskKind.IMAGE_TO_VIDEO]
 OF_ONE_KIND = [pair for pair in KINDS if len(SPECS[pair[0]].kinds) == 1]
