@@ -128,6 +128,14 @@ def worker_of(services: Services) -> Iterator[None]:
         engine.close()
 
 
+@contextmanager
+def run_door(folder: Path, **settings: object) -> Iterator[Door]:
+    """Run an application while the block runs."""
+    context = _run(folder, settings)
+    yield next(context)
+    next(context, None)
+
+
 def _run(folder: Path, settings: dict[str, object]) -> Iterator[Door]:
     chosen = Settings(
         _env_file=None,
