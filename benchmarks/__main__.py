@@ -15,7 +15,7 @@ from rich.table import Table
 from benchmarks.figures import Figure
 from benchmarks.pictures import measure_added_latency, measure_start, measure_throughput
 from benchmarks.plane import measure_plane, measure_streams, measure_submit
-from benchmarks.videos import measure_encoding, measure_sharing
+from benchmarks.videos import measure_encoding, measure_hiding, measure_sharing
 from gen_video import __version__
 from gen_video.clock import utc_now
 
@@ -30,6 +30,7 @@ MEASURES: tuple[tuple[str, str, Callable[[Path], list[Figure]]], ...] = (
     ("P13", "streams", measure_streams),
     ("P16", "pictures beside a video", measure_sharing),
     ("P18", "encoding", measure_encoding),
+    ("P18", "hiding", measure_hiding),
 )
 
 

@@ -8,9 +8,15 @@ import httpx
 import numpy as np
 
 from benchmarks.figures import Figure, milliseconds, percentile
-from benchmarks.service import Target, running
+from benchmarks.service import PROJECT_FOLDER, Target, running
+from gen_video.engines.catalogue import load_catalogue
+from gen_video.engines.tasks import StepProgress
+from gen_video.generation.films import Studio, video_task
+from gen_video.generation.models import SceneInput, VideoInput
 from gen_video.media.pictures import PictureFormat, encode_picture
 from gen_video.media.videos import VideoEncoder, VideoFormat
+from gen_video.settings import Settings
+from gen_video.wiring import build_engine
 
 SETTINGS = {
     "ENABLE_TEST_MODEL": "1",
@@ -113,6 +119,64 @@ def measure_encoding(_folder: Path) -> list[Figure]:
             must="≤ 1.5",
         ),
     ]
+
+
+def measure_hiding(folder: Path) -> list[Figure]:
+    """P18: how much of the encoding happens while the engine still makes frames.
+
+    The engine is the test double in its real child process, which sends raw 720p frames.
+    """
+    settings = Settings(_env_file=None, data_dir=folder, enable_test_model=True)
+    catalogue = load_catalogue(
+        settings.models_file,
+        default_image_model="test-double",
+        include_test_models=True,
+        base_folder=PROJECT_FOLDER,
+    )
+    wanted = VideoInput(
+        prompt="a bar",
+        negative_prompt="",
+        width=WIDTH,
+        height=HEIGHT,
+        fps=16,
+        num_inference_steps=1,
+        guidance_scale=1.0,
+        seed=1,
+        model="test-double",
+        output_format="mp4",
+        scenes=(SceneInput(prompt="a bar", num_frames=FRAMES),),
+    )
+    engine = build_engine(settings, catalogue)
+    try:
+        makes, both, encodes = [], [], []
+        for number in range(ROUNDS + 1):
+            task = video_task(wanted, 0, task_id=f"make-{number}", reference=None)
+            started = time.perf_counter()
+            for _ in engine.film(task, on_progress=_ignore):
+                pass
+            makes.append(time.perf_counter() - started)
+            studio = Studio(engine, wanted, on_progress=_ignore)
+            started = time.perf_counter()
+            studio.shoot(task_id=f"both-{number}", references=[None], parameters={})
+            both.append(time.perf_counter() - started)
+            encodes.append(studio.encode_seconds)
+    finally:
+        engine.close()
+    make, film, encode = (statistics.median(each[1:]) for each in (makes, both, encodes))
+    return [
+        Figure(
+            goal="P18",
+            name="share of the shorter one of making and encoding frames that the other hides",
+            value=round((make + encode - film) / min(make, encode), 2),
+            unit="",
+            must="≥ 0.80",
+            details={"make": round(make, 2), "encode": round(encode, 2), "both": round(film, 2)},
+        )
+    ]
+
+
+def _ignore(_progress: StepProgress) -> None:
+    return None
 
 
 def _client(target: Target) -> httpx.Client:
