@@ -14,6 +14,7 @@ from gen_video.generation.models import Submission
 from gen_video.generation.submission import RetryHints
 from gen_video.quotas.models import KindQuota, QuotaExceededError
 from gen_video.storage.memory import MemoryObjectStore
+from tests.generation.cinema import SCREEN, WAVES
 from tests.generation.conftest import OpenDatabase
 from tests.generation.studio import LAKE, Studio, open_studio
 
@@ -60,6 +61,20 @@ def test_of_n_requests_for_k_units_the_smaller_number_is_accepted(
     assert studio.window(caller) == KindQuota(limit=10, used=0, reserved=expected)
     assert studio.in_flight(caller) == expected
     assert studio.findings() == []
+
+
+def test_of_twenty_videos_for_two_units_two_are_accepted(
+    studio: Studio, open_database: OpenDatabase, objects: MemoryObjectStore
+) -> None:
+    first = open_studio(studio.database, objects, catalogue=SCREEN)
+    second = open_studio(open_database(), objects, catalogue=SCREEN)
+    caller = first.new_caller_with(replace(studio.accounts.get_plan("free"), max_in_flight=100))
+
+    accepted = race((first, second), lambda door, _: door.jobs.submit(caller, WAVES), racers=20)
+
+    assert len({submission.job.id for submission in accepted}) == 2
+    assert first.window(caller, "video") == KindQuota(limit=2, used=0, reserved=2)
+    assert first.findings() == []
 
 
 def test_as_many_jobs_are_accepted_as_there_are_slots(studios: tuple[Studio, Studio]) -> None:
