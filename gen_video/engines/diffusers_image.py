@@ -23,9 +23,10 @@ from gen_video.engines.diffusers_models import (
     supported,
 )
 from gen_video.engines.errors import ModelUnavailableError
+from gen_video.engines.fitting import fit
 from gen_video.engines.makes import Supervision
 from gen_video.engines.residency import Resident
-from gen_video.engines.sizes import choose_sampling_size, cover_box
+from gen_video.engines.sizes import choose_sampling_size
 from gen_video.engines.tasks import ImageTask, Picture, StepProgress
 
 TILED_ABOVE_PIXELS = 2 * 1024 * 1024
@@ -42,11 +43,7 @@ def draw_picture(
     arguments |= callbacks(pipeline, _step_callback(task, index, watch))
     result = pipeline(**supported(pipeline, arguments))
     watch.check()
-    image = result.images[0].convert("RGB")
-    wanted = (task.width, task.height)
-    if image.size != wanted:
-        box = cover_box(image.size, wanted)
-        image = image.resize(wanted, Image.Resampling.LANCZOS, box=box)
+    image = fit(result.images[0].convert("RGB"), (task.width, task.height))
     return Picture(
         index=index,
         width=task.width,
@@ -99,9 +96,7 @@ def enough_steps(steps: int, *, strength: float) -> int:
 def fit_reference(png: bytes, size: tuple[int, int]) -> Image.Image:
     """Return the reference image cut and scaled to exactly this size."""
     with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-        return image.convert("RGB").resize(
-            size, Image.Resampling.LANCZOS, box=cover_box(image.size, size)
-        )
+        return fit(image.convert("RGB"), size)
 
 
 def picture_pipeline(resident: Resident, kind: TaskKind, spec: ModelSpec) -> Pipeline:

@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gen_video.engines.catalogue import ModelSpec
 from gen_video.engines.diffusers_models import Pipeline, callbacks, require_numbers, supported
 from gen_video.engines.errors import ModelUnavailableError
+from gen_video.engines.fitting import fit
 from gen_video.engines.makes import Supervision
-from gen_video.engines.sizes import choose_sampling_size, cover_box
+from gen_video.engines.sizes import choose_sampling_size
 from gen_video.engines.tasks import Frames, StepProgress, VideoTask
 
 FRAMES_AT_ONCE = 2
@@ -128,8 +129,4 @@ def _decode(pipeline: Pipeline, latents: torch.Tensor, wanted: tuple[int, int]) 
         drawn = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
     pixels = ((drawn.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     for frame in pixels.permute(0, 2, 3, 1).cpu().numpy():
-        image = Image.fromarray(frame)
-        if image.size != wanted:
-            box = cover_box(image.size, wanted)
-            image = image.resize(wanted, Image.Resampling.LANCZOS, box=box)
-        yield image.tobytes()
+        yield fit(Image.fromarray(frame), wanted).tobytes()

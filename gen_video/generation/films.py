@@ -4,7 +4,6 @@ Frames are encoded as they come out of the engine, while it decodes the next one
 bounded by the frames of one cross-fade and a few parts on their way.
 """
 
-import hashlib
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -18,11 +17,12 @@ from gen_video.engines.errors import (
     ModelUnavailableError,
 )
 from gen_video.engines.tasks import Engine, Frames, ProgressListener, StepProgress, VideoTask
+from gen_video.generation.deliveries import deliver
 from gen_video.generation.models import ClaimedJob, Delivery, FileRole, VideoInput
 from gen_video.media.joins import SceneJoiner, faded_frames
 from gen_video.media.stills import Stills
 from gen_video.media.videos import VideoEncoder, VideoFormat, verify_video
-from gen_video.storage.objects import ObjectStore, object_key
+from gen_video.storage.objects import ObjectStore
 
 CHANNELS = 3
 STILL_MIME, STILL_EXTENSION = "image/jpeg", "jpg"
@@ -303,48 +303,27 @@ class FilmWork:
         )
         self.encode_seconds = studio.encode_seconds
         video_format = VideoFormat(wanted.output_format)
-        video = self._store(
+        video = deliver(
+            self._objects,
             job,
             film.data,
-            role=FileRole.OUTPUT,
+            position=0,
             extension=video_format.extension,
             mime=video_format.mime,
             size=(wanted.width, wanted.height),
+            seed=wanted.seed,
         )
         yield replace(video, num_frames=wanted.num_frames, fps=wanted.fps)
         stills = {FileRole.POSTER: film.stills.poster(), FileRole.STRIP: film.stills.strip()}
-        for role, (data, width, height) in stills.items():
-            yield self._store(
+        for position, (role, (data, width, height)) in enumerate(stills.items(), start=1):
+            yield deliver(
+                self._objects,
                 job,
                 data,
-                role=role,
+                position=position,
                 extension=STILL_EXTENSION,
                 mime=STILL_MIME,
                 size=(width, height),
+                seed=wanted.seed,
+                role=role,
             )
-
-    def _store(
-        self,
-        job: ClaimedJob,
-        data: bytes,
-        *,
-        role: FileRole,
-        extension: str,
-        mime: str,
-        size: tuple[int, int],
-    ) -> Delivery:
-        position = list(FileRole).index(role)
-        key = object_key(job.id, fence=job.fence, index=position + 1, extension=extension)
-        self._objects.put(key, data)
-        return Delivery(
-            position=position,
-            storage_key=key,
-            extension=extension,
-            mime=mime,
-            sha256=hashlib.sha256(data).hexdigest(),
-            size_bytes=len(data),
-            width=size[0],
-            height=size[1],
-            seed=job.input.seed,
-            role=role,
-        )

@@ -1,13 +1,13 @@
 """Pictures: a resolved request becomes an engine task, and what comes out becomes files."""
 
-import hashlib
 import time
 from collections.abc import Iterator
 
 from gen_video.engines.tasks import Engine, ImageTask, LoraChoice, Picture, ProgressListener
+from gen_video.generation.deliveries import deliver
 from gen_video.generation.models import ClaimedJob, Delivery, ImageInput
 from gen_video.media.pictures import PictureFormat, encode_picture, verify_picture
-from gen_video.storage.objects import ObjectStore, object_key
+from gen_video.storage.objects import ObjectStore
 
 
 def image_task(
@@ -91,17 +91,13 @@ class PictureWork:
             data, width=picture.width, height=picture.height, picture_format=picture_format
         )
         self.encode_seconds += time.monotonic() - started
-        extension = picture_format.extension
-        key = object_key(job.id, fence=job.fence, index=picture.index + 1, extension=extension)
-        self._objects.put(key, data)
-        return Delivery(
+        return deliver(
+            self._objects,
+            job,
+            data,
             position=picture.index,
-            storage_key=key,
-            extension=extension,
+            extension=picture_format.extension,
             mime=picture_format.mime,
-            sha256=hashlib.sha256(data).hexdigest(),
-            size_bytes=len(data),
-            width=picture.width,
-            height=picture.height,
+            size=(picture.width, picture.height),
             seed=picture.seed,
         )

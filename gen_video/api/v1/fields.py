@@ -21,6 +21,32 @@ def says(en: str, zh: str) -> str:
     return f"{en} / {zh}"
 
 
+NegativePrompt = Annotated[
+    str | None,
+    Field(description=says("What to keep out", "不希望出现的内容")),
+]
+Steps = Annotated[
+    Whole | None,
+    Field(description=says("More is finer and slower", "越多越精细，也越慢")),
+]
+Guidance = Annotated[
+    Number | None,
+    Field(description=says("How closely the prompt is followed", "贴合提示词的程度")),
+]
+ModelId = Annotated[
+    Name | None,
+    Field(description=says("An id of GET /api/v1/models", "GET /api/v1/models 中的 id")),
+]
+Notes = Annotated[
+    dict[str, str] | None,
+    Field(description=says("Your own notes, up to 16 short texts", "自定义备注，最多 16 项短文本")),
+]
+Ignored = Annotated[
+    Any, Field(description=says("Taken and ignored", "为兼容旧客户端而接受，不起作用"))
+]
+"""What every request for a generation may carry."""
+
+
 class ImageFields(BaseModel):
     """Fields of `POST /images/generate`, as JSON or as a form."""
 
@@ -40,9 +66,7 @@ class ImageFields(BaseModel):
     )
 
     prompt: str = Field(description=says("What to draw", "要画的内容"))
-    negative_prompt: str | None = Field(
-        None, description=says("What to keep out", "不希望出现的内容")
-    )
+    negative_prompt: NegativePrompt = None
     width: Whole | None = Field(
         None,
         description=says(
@@ -50,12 +74,8 @@ class ImageFields(BaseModel):
         ),
     )
     height: Whole | None = Field(None, description=says("Pixels, as above", "像素，同上"))
-    num_inference_steps: Whole | None = Field(
-        None, description=says("More is finer and slower", "越多越精细，也越慢")
-    )
-    guidance_scale: Number | None = Field(
-        None, description=says("How closely the prompt is followed", "贴合提示词的程度")
-    )
+    num_inference_steps: Steps = None
+    guidance_scale: Guidance = None
     seed: Whole | None = Field(
         None,
         description=says(
@@ -63,9 +83,7 @@ class ImageFields(BaseModel):
             "0 至 4294967295；相同的种子和参数得到相同的图像",
         ),
     )
-    model: Name | None = Field(
-        None, description=says("An id of GET /api/v1/models", "GET /api/v1/models 中的 id")
-    )
+    model: ModelId = None
     n: Whole | None = Field(
         None, description=says("How many pictures; 1 if left out", "图像数量，默认 1")
     )
@@ -83,14 +101,9 @@ class ImageFields(BaseModel):
         None, description=says("A name of GET /api/v1/loras", "GET /api/v1/loras 中的名称")
     )
     style_lora: Name | None = Field(None, description=says("As above", "同上"))
-    metadata: dict[str, str] | None = Field(
-        None,
-        description=says("Your own notes, up to 16 short texts", "自定义备注，最多 16 项短文本"),
-    )
-    use_model_manager: Any = Field(
-        None, description=says("Taken and ignored", "为兼容旧客户端而接受，不起作用")
-    )
-    task: Any = Field(None, description=says("Taken and ignored", "为兼容旧客户端而接受，不起作用"))
+    metadata: Notes = None
+    use_model_manager: Ignored = None
+    task: Ignored = None
 
     def to_request(self, *, reference_sha256: str | None) -> ImageRequest:
         """Return the request in the words of the generation slice."""

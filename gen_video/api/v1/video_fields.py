@@ -8,7 +8,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gen_video.api.v1.fields import Name, Number, Whole, says, without_bounds
+from gen_video.api.v1.fields import (
+    Guidance,
+    Ignored,
+    ModelId,
+    NegativePrompt,
+    Notes,
+    Number,
+    Steps,
+    Whole,
+    says,
+    without_bounds,
+)
 from gen_video.api.v1.first_frames import FirstFrame
 from gen_video.generation.video_requests import (
     SceneRequest,
@@ -77,9 +88,7 @@ class VideoFields(BaseModel):
             "要展现的内容；分镜模式下用于没有自己 prompt 的分镜",
         ),
     )
-    negative_prompt: str | None = Field(
-        None, description=says("What to keep out", "不希望出现的内容")
-    )
+    negative_prompt: NegativePrompt = None
     width: Whole | None = Field(
         None, description=says("Pixels; the model's default", "像素；默认取模型的值")
     )
@@ -89,21 +98,15 @@ class VideoFields(BaseModel):
     fps: Whole | None = Field(
         None, description=says("Frames per second; the model's default", "帧率；默认取模型的值")
     )
-    num_inference_steps: Whole | None = Field(
-        None, description=says("More is finer and slower", "越多越精细，也越慢")
-    )
-    guidance_scale: Number | None = Field(
-        None, description=says("How closely the prompt is followed", "贴合提示词的程度")
-    )
+    num_inference_steps: Steps = None
+    guidance_scale: Guidance = None
     seed: Whole | None = Field(
         None,
         description=says(
             "0 to 4294967295; scene i uses seed + i", "0 至 4294967295；第 i 个分镜使用 seed + i"
         ),
     )
-    model: Name | None = Field(
-        None, description=says("An id of GET /api/v1/models", "GET /api/v1/models 中的 id")
-    )
+    model: ModelId = None
     image: Image | None = None
     scenes: list[SceneFields] | None = Field(
         None,
@@ -123,14 +126,9 @@ class VideoFields(BaseModel):
     output_format: Literal["mp4", "webm", "gif", "webp"] | None = Field(
         None, description=says("mp4 if left out", "默认 mp4")
     )
-    metadata: dict[str, str] | None = Field(
-        None,
-        description=says("Your own notes, up to 16 short texts", "自定义备注，最多 16 项短文本"),
-    )
-    use_model_manager: Any = Field(
-        None, description=says("Taken and ignored", "为兼容旧客户端而接受，不起作用")
-    )
-    task: Any = Field(None, description=says("Taken and ignored", "为兼容旧客户端而接受，不起作用"))
+    metadata: Notes = None
+    use_model_manager: Ignored = None
+    task: Ignored = None
 
     def list_first_frames(self, file: bytes | None) -> list[FirstFrame | None]:
         """Return what is named as the first frame of every scene, None where nothing is.
