@@ -11,7 +11,13 @@ from gen_video.engines.catalogue import read_specs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEntry:
-    """What an operator says about a new model; sizes in pixels."""
+    """What an operator says about a new model; sizes in pixels.
+
+    Attributes:
+        frames: Of a video that asks for no number; 0 for a model of pictures.
+        max_frames: Of a video at most.
+        frames_step: The model makes `frames_step * k + 1` frames.
+    """
 
     id: str
     title_en: str
@@ -28,6 +34,10 @@ class NewEntry:
     memory_mib: int
     licence: str
     is_enabled: bool
+    frames: int = 0
+    max_frames: int = 0
+    frames_step: int = 1
+    fps: int = 16
 
     def as_toml(self) -> str:
         """Return the entry as it stands in the file; a JSON string is a TOML string too."""
@@ -46,6 +56,8 @@ class NewEntry:
             f"width = {self.width}, height = {self.height}, "
             f"num_inference_steps = {self.steps}, guidance_scale = {float(self.guidance)}"
         )
+        if self.frames:
+            defaults += f", num_frames = {self.frames}, fps = {self.fps}"
         lines = [f"{name} = {_quote(text)}" for name, text in texts.items()]
         lines += [
             f"enabled = {str(self.is_enabled).lower()}",
@@ -53,6 +65,12 @@ class NewEntry:
             f"defaults = {{ {defaults} }}",
             f"memory_mib = {self.memory_mib}",
         ]
+        if self.frames:
+            limits = (
+                f"multiple_of = 16, max_frames = {max(self.frames, self.max_frames)}, "
+                f"frames_step = {self.frames_step}"
+            )
+            lines.append(f"limits = {{ {limits} }}")
         return "\n[[model]]\n" + "\n".join(lines) + "\n"
 
     @property

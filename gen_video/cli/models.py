@@ -122,6 +122,10 @@ def add(
     offload: Annotated[str, typer.Option(help="none, model or sequential")] = "none",
     memory_mib: Annotated[int, typer.Option(help="Expected need / 预计内存")] = 8192,
     licence: Annotated[str, typer.Option(help="Read it first / 许可证")] = "unknown",
+    frames: Annotated[int, typer.Option(help="Of a video / 视频默认帧数", min=0)] = 0,
+    max_frames: Annotated[int, typer.Option(help="At most / 最多帧数", min=0)] = 0,
+    frames_step: Annotated[int, typer.Option(help="4: makes 4k+1 / 帧数为 step×k+1", min=1)] = 1,
+    fps: Annotated[int, typer.Option(help="Of a video / 视频默认帧率", min=1, max=60)] = 16,
     is_enabled: Annotated[bool, typer.Option("--enable/--no-enable")] = True,
 ) -> None:
     """Append an entry to models.toml after checking it.
@@ -144,6 +148,10 @@ def add(
         memory_mib=memory_mib,
         licence=licence,
         is_enabled=is_enabled,
+        frames=frames,
+        max_frames=max_frames,
+        frames_step=frames_step,
+        fps=fps,
     )
     path = load_settings().models_file
     append_entry(path, entry)

@@ -176,6 +176,8 @@ class ModelSpec(_Part):
         if self.makes_videos and self.makes_pictures and self.engine == "diffusers":
             # One pipeline would be asked for a picture in the middle of its own video.
             raise ValueError("an entry makes pictures or videos, not both: write two entries")
+        if self.makes_videos and limits.max_frames == 1:
+            raise ValueError("a video model needs max_frames among its limits")
         if self.makes_videos and limits.multiple_of % 2:
             raise ValueError("videos have even sides: multiple_of must be even")
         return self

@@ -4,6 +4,7 @@ import os
 import queue
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from gen_video.engines.makes import ChildConfig
 from gen_video.engines.tasks import Task, VideoTask
 
 POLL_SECONDS = 0.05
+SEND_SECONDS = 30
 CHILD_ENVIRONMENT = (
     "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES",
     "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES", "HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT",
@@ -51,6 +53,8 @@ class ChildProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        # A child that reads nothing must not keep whoever sends to it, and whoever waits for them.
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
         self._frames = FrameSocket(ours)
         self._boxes: dict[str, queue.Queue[Frame]] = {}
         self._sorting = threading.Lock()

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from gen_video.cli.generate import file_name
+from gen_video.engines.catalogue import read_specs
 from gen_video.media.pictures import read_parameters
 from gen_video.media.videos import read_video_parameters
 from gen_video.settings import PROJECT_FOLDER
@@ -47,6 +48,23 @@ def test_a_reference_image_is_taken(run: Run, tmp_path: Path) -> None:
 
     assert outcome.code == 0, outcome.err
     assert (tmp_path / "x.jpg").stat().st_size > 0
+
+
+def test_a_video_model_is_added_with_its_frames(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = _copy_catalogue(tmp_path, monkeypatch)
+    frames = ("--frames", "49", "--max-frames", "81", "--frames-step", "4")
+
+    added = run("models", "add", "clips", "someone/clips", "--kinds", "text-to-video", *frames)
+
+    assert added.code == 0, added.err
+    (entry,) = [spec for spec in read_specs(catalogue) if spec.id == "clips"]
+    assert entry.defaults.num_frames == 49
+    assert (entry.limits.max_frames, entry.limits.frames_step) == (81, 4)
+    refused = run("models", "add", "more", "someone/more", "--kinds", "text-to-video")
+    assert refused.code == 1
+    assert "max_frames" in refused.err
 
 
 @pytest.mark.parametrize("extra", [("--fps", "8"), ("--fps", "0"), ("--crossfade",)])

@@ -58,6 +58,15 @@ def test_a_shipped_entry_is_complete(entry: ModelSpec) -> None:
     assert 0 < entry.defaults.strength <= 1
 
 
+def test_a_video_model_without_limits_of_its_frames_is_refused(tmp_path: Path) -> None:
+    """It would make clips of one frame, and nobody would be told."""
+    path = tmp_path / "models.toml"
+    path.write_text(f'{ENTRY}kinds = ["text-to-video"]\n')
+
+    with pytest.raises(CatalogueError, match="max_frames"):
+        read_specs(path)
+
+
 EMBEDDED = ["mini", "mini-turbo", "mini-video"]
 
 

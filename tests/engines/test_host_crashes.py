@@ -10,7 +10,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from gen_video.engines import host
+from gen_video.engines import child_process, host
 from gen_video.engines.errors import (
     EngineCancelledError,
     EngineCrashedError,
@@ -98,6 +98,21 @@ def test_a_child_that_hung_up_before_its_next_task_is_replaced_unnoticed(driver:
     assert driver.works()
     assert driver.pid != pid
     assert driver.restarts == []
+
+
+def test_a_child_that_reads_nothing_is_replaced_before_it_has_the_task(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large reference fills the socket; neither this task nor a cancel may wait for ever."""
+    monkeypatch.setattr(child_process, "SEND_SECONDS", 1)
+    assert driver.works()
+    pid = driver.pid
+    os.kill(pid, signal.SIGSTOP)
+    task = replace(double_task(), reference_image=b"x" * 8_000_000)
+
+    assert len(driver.run(task)) == 1
+
+    assert driver.pid != pid
 
 
 def test_a_task_that_stands_still_is_given_up(driver_of: DriverOf) -> None:

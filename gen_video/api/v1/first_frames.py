@@ -8,7 +8,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from gen_video.accounts.models import Caller
@@ -40,18 +40,19 @@ class FirstFrame:
     Attributes:
         pointer: The field, for errors.
         is_of_scene: Whether the field is one of several scenes.
+        source: A hash of what was named; made once, since a data URI has megabytes.
     """
 
     pointer: str
     text: str = ""
     file: bytes | None = None
     is_of_scene: bool = False
+    source: str = field(init=False)
 
-    @property
-    def source(self) -> str:
-        """Return a hash of what was named."""
+    def __post_init__(self) -> None:
+        """Make the hash."""
         named = self.text.encode("utf-8", "surrogatepass") if self.file is None else self.file
-        return hashlib.sha256(named).hexdigest()
+        object.__setattr__(self, "source", hashlib.sha256(named).hexdigest())
 
 
 async def read_first_frames(
