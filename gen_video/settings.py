@@ -44,8 +44,29 @@ class Settings(BaseSettings):
     data_dir: Path = PROJECT_FOLDER / "data"
     output_dir: Path = PROJECT_FOLDER / "outputs" / "api"
     database_url: str = ""
+    database_pool_size: Annotated[int, Field(ge=2, le=200)] = 8
+    database_pooler: Annotated[str, Field(pattern="^(none|transaction)$")] = "none"
+    database_listen_url: str = ""
     secret_key: SecretStr = SecretStr("")
     timezone: str = "Asia/Shanghai"
+
+    broker_url: SecretStr = SecretStr("")
+    worker_pools: Annotated[tuple[str, ...], NoDecode] = ()
+    worker_tiers: Annotated[tuple[str, ...], NoDecode] = ()
+    worker_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
+    batch_ageing_seconds: Annotated[float, Field(ge=0)] = 600.0
+    warm_model_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
+
+    storage_url: str = ""
+    s3_endpoint: str = ""
+    s3_region: str = "us-east-1"
+    s3_access_key_id: str = ""
+    s3_secret_access_key: SecretStr = SecretStr("")
+    file_delivery: Annotated[str, Field(pattern="^(proxy|redirect)$")] = "proxy"
+    file_url_seconds: Annotated[int, Field(ge=10, le=604_800)] = 3600
+
+    rate_limit_url: SecretStr = SecretStr("")
+    rate_limits: bool = True
 
     models_file: Path = PROJECT_FOLDER / "models.toml"
     default_image_model: str = "mini"
@@ -72,7 +93,7 @@ class Settings(BaseSettings):
 
     retention_days: Annotated[int, Field(ge=0)] = 30
     url_access: Annotated[str, Field(pattern="^(public|any|off)$")] = "public"
-    file_access: Annotated[str, Field(pattern="^(link|key)$")] = "link"
+    file_access: Annotated[str, Field(pattern="^(link|key|signed)$")] = "link"
     max_json_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
     max_upload_bytes: Annotated[int, Field(ge=1024)] = 26_214_400
 
@@ -81,7 +102,14 @@ class Settings(BaseSettings):
     log_prompts: bool = False
     metrics_access: Annotated[str, Field(pattern="^(local|open|off)$")] = "local"
 
-    @field_validator("trusted_hosts", "enabled_models", "preload_models", mode="before")
+    @field_validator(
+        "trusted_hosts",
+        "enabled_models",
+        "preload_models",
+        "worker_pools",
+        "worker_tiers",
+        mode="before",
+    )
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
