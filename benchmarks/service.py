@@ -84,7 +84,6 @@ def prepare(folder: Path) -> str:
                 max_pictures=10,
                 max_work=AMPLE**2,
                 max_video_work=AMPLE**2,
-                priority=0,
             )
         )
         services.accounts.create_account("bench", plan_id="ample")

@@ -53,13 +53,44 @@ def run_worker(arguments: Sequence[str]) -> int:
     from gen_video.cli.lifeline import hold_lifeline  # noqa: PLC0415
     from gen_video.worker import main as worker  # noqa: PLC0415
 
+    settings = load_settings()
     parser = argparse.ArgumentParser(prog="gen-video worker")
+    parser.add_argument(
+        "--pool",
+        action="append",
+        help="serve this pool of models only; may be repeated / 只服务该模型池，可重复",
+    )
+    parser.add_argument(
+        "--tier",
+        action="append",
+        help="take jobs of this tier of plans only; may be repeated / 只处理该套餐级别，可重复",
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=_small_count,
+        default=settings.worker_concurrency,
+        metavar="N",
+        help="engines of this worker, 1 to 64 / 引擎数，1 至 64",
+    )
     parser.add_argument("--lifeline", type=int, help="descriptor of the supervisor's pipe")
     options = parser.parse_args(arguments)
     hold_lifeline(options.lifeline)
-    return worker.run_worker(load_settings())
+    chosen = {
+        "worker_pools": tuple(options.pool or settings.worker_pools),
+        "worker_tiers": tuple(options.tier or settings.worker_tiers),
+        "worker_concurrency": options.concurrency,
+    }
+    return worker.run_worker(settings.model_copy(update=chosen))
 
 
+def _small_count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= MAX_ENGINES:
+        raise ValueError(text)
+    return count
+
+
+MAX_ENGINES = 64
 PROCESSES = {"web": run_web, "worker": run_worker}
 
 

@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
+DEVICE = r"(auto|cpu|mps|(cuda|xpu|npu)(:\d+)?)"
 DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # noqa: S105 - the gate below refuses it
 
 
@@ -73,7 +74,7 @@ class Settings(BaseSettings):
     default_video_model: str = ""
     enabled_models: Annotated[tuple[str, ...], NoDecode] = ()
     lora_dir: Path = PROJECT_FOLDER / "models" / "loras"
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|(cuda|xpu|npu)(:\d+)?)$")] = "auto"
+    device: Annotated[str, Field(pattern=rf"^{DEVICE}(,{DEVICE})*$")] = "auto"
     engine_threads: Annotated[int, Field(ge=0, le=256)] = 0
     engine_memory_mib: Annotated[int, Field(ge=0)] = 0
     engine_hang_seconds: Annotated[float, Field(ge=1)] = 180.0

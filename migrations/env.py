@@ -8,8 +8,15 @@ from gen_video.billing import tables as billing_tables
 from gen_video.db.schema import metadata
 from gen_video.generation import tables as generation_tables
 from gen_video.quotas import tables as quotas_tables
+from gen_video.throttles import tables as throttles_tables
 
-REGISTERED = (accounts_tables, billing_tables, generation_tables, quotas_tables)
+REGISTERED = (
+    accounts_tables,
+    billing_tables,
+    generation_tables,
+    quotas_tables,
+    throttles_tables,
+)
 
 
 def run(connection: Connection) -> None:

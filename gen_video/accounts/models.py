@@ -13,7 +13,9 @@ class Plan:
         max_pictures: Pictures that one request may ask for.
         max_work: Cap on width x height x steps x pictures of one request.
         max_video_work: Cap on width x height x steps x frames of one request.
-        priority: Higher runs first.
+        weight: Share of the devices' time that the account gets while others wait too.
+        max_running: Jobs of one queue that may compete for a device at once; 0 for no limit.
+        requests_per_minute: API requests; 0 for no limit.
     """
 
     id: str
@@ -26,7 +28,9 @@ class Plan:
     max_pictures: int
     max_work: int
     max_video_work: int
-    priority: int
+    weight: int = 1
+    max_running: int = 0
+    requests_per_minute: int = 0
 
     def units_per_day(self, kind: str) -> int:
         """Return the daily quota of one kind, `image` or `video`."""
@@ -45,7 +49,9 @@ DEFAULT_PLANS = (
         max_pictures=4,
         max_work=2048 * 2048 * 100,
         max_video_work=2048 * 2048 * 100 * 16,
-        priority=0,
+        weight=1,
+        max_running=4,
+        requests_per_minute=120,
     ),
     Plan(
         id="paid",
@@ -58,7 +64,9 @@ DEFAULT_PLANS = (
         max_pictures=10,
         max_work=2048 * 2048 * 100 * 10,
         max_video_work=2048 * 2048 * 100 * 16 * 10,
-        priority=10,
+        weight=4,
+        max_running=16,
+        requests_per_minute=1200,
     ),
 )
 """The plans that a new database starts with; later they are rows that the operator edits."""

@@ -137,6 +137,14 @@ class AccountService:
         if not store.take_slot(connection, account_id=caller.account_id, limit=limit):
             raise TooManyJobsError(limit)
 
+    def lock(self, connection: Connection, account_id: str) -> None:
+        """Wait for, and keep off, whoever else changes what the account has under way."""
+        store.lock_account(connection, account_id=account_id)
+
+    def get_plan_of(self, connection: Connection, account_id: str) -> Plan:
+        """Return the plan that an account has now."""
+        return store.get_plan_of(connection, account_id=account_id)
+
     def free_slot(self, connection: Connection, account_id: str) -> None:
         """Count one unfinished job less, in the caller's transaction."""
         store.free_slot(connection, account_id=account_id)

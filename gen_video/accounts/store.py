@@ -11,7 +11,7 @@ from gen_video.accounts.tables import accounts, api_keys, plans
 
 AnyRow = Row[*tuple[Any, ...]]
 
-_PLAN_NAMES = tuple(column.name for column in plans.c)
+_PLAN_NAMES = tuple(Plan.__dataclass_fields__)
 _PLAN_COLUMNS = tuple(plans.c[name].label(f"plan_{name}") for name in _PLAN_NAMES)
 
 
@@ -95,6 +95,21 @@ def take_slot(connection: Connection, *, account_id: str, limit: int) -> bool:
         .values(in_flight=accounts.c.in_flight + 1)
     )
     return connection.execute(statement).rowcount == 1
+
+
+def lock_account(connection: Connection, *, account_id: str) -> None:
+    """Lock an account's row until the transaction ends; SQLite has one writer anyway."""
+    connection.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
+
+
+def get_plan_of(connection: Connection, *, account_id: str) -> Plan:
+    """Return the plan of an account."""
+    statement = (
+        select(*_PLAN_COLUMNS)
+        .join(accounts, accounts.c.plan_id == plans.c.id)
+        .where(accounts.c.id == account_id)
+    )
+    return _plan(connection.execute(statement).one())
 
 
 def free_slot(connection: Connection, *, account_id: str) -> None:

@@ -27,7 +27,11 @@ plans = Table(
     Column("max_pictures", Integer, nullable=False),
     Column("max_work", BigInteger, nullable=False),
     Column("max_video_work", BigInteger, nullable=False, server_default="0"),
-    Column("priority", Integer, nullable=False),
+    # Read by the release before weights, so that it can still be gone back to; unused here.
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("weight", Integer, nullable=False, server_default="1"),
+    Column("max_running", Integer, nullable=False, server_default="0"),
+    Column("requests_per_minute", Integer, nullable=False, server_default="0"),
     CheckConstraint("images_per_day >= 0 AND videos_per_day >= 0", name="limits_not_negative"),
 )
 

@@ -7,6 +7,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 
 from gen_video.accounts.errors import ConflictingKeysError, InvalidKeyError
 from gen_video.accounts.models import Caller
+from gen_video.api import rates
 from gen_video.generation.watch import JobWatch
 from gen_video.wiring import Services
 
@@ -60,18 +61,30 @@ def find_key(request: Request) -> str | None:
 
 
 async def require_caller(request: Request, services: ServicesDep) -> Caller:
-    """Return who is calling.
+    """Return who is calling, with the request counted.
 
     Raises:
+        ConflictingKeysError: The headers carry different keys.
         InvalidKeyError: No key, or not a valid one.
+        RateLimitedError: The account, or the address without a valid key, asked too often.
     """
+    try:
+        caller = await _find_caller(request, services)
+    except (ConflictingKeysError, InvalidKeyError):
+        await rates.take_for_stranger(request, services)
+        raise
+    request.state.tier = caller.plan.tier
+    await rates.take_for_caller(request, services, caller)
+    return caller
+
+
+async def _find_caller(request: Request, services: Services) -> Caller:
     key = find_key(request)
     if key is None:
         raise InvalidKeyError
     caller = services.accounts.find_cached(key)
     if caller is None:
         caller = await services.threads.run(services.accounts.authenticate, key)
-    request.state.tier = caller.plan.tier
     return caller
 
 

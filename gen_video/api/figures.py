@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from gen_video.api.dependencies import ServicesDep
 from gen_video.errors import NotFoundError
-from gen_video.generation.models import QueueFigures
+from gen_video.generation.models import PoolFigures, QueueFigures
 from gen_video.generation.watch import JobWatch
 from gen_video.telemetry.metrics import GaugeSample
 from gen_video.wiring import Services
@@ -45,11 +45,11 @@ def _render(services: Services, watch: JobWatch) -> tuple[bytes, str]:
 def _queue_gauges(figures: QueueFigures) -> list[GaugeSample]:
     return [
         *(
-            _gauge("gv_jobs_queued", "Jobs that wait", figures.queued.get(kind, 0), kind=kind)
+            _gauge("gv_jobs_queued", "Jobs that wait", figures.queued(kind), kind=kind)
             for kind in KINDS
         ),
         *(
-            _gauge("gv_jobs_running", "Jobs that run", figures.running.get(kind, 0), kind=kind)
+            _gauge("gv_jobs_running", "Jobs that run", figures.running(kind), kind=kind)
             for kind in KINDS
         ),
         _gauge(
@@ -63,7 +63,25 @@ def _queue_gauges(figures: QueueFigures) -> list[GaugeSample]:
             figures.oldest_queued_seconds,
         ),
         _gauge("gv_workers", "Workers that gave a sign of life", figures.workers),
+        *(gauge for pool in figures.pools for gauge in _pool_gauges(pool)),
     ]
+
+
+def _pool_gauges(figures: PoolFigures) -> list[GaugeSample]:
+    """Return what autoscalers and dashboards read of one queue."""
+    labels = {"pool": figures.pool, "kind": figures.kind}
+    values = (
+        ("queued", "Jobs that wait in a pool", figures.queued),
+        ("running", "Jobs that run in a pool", figures.running),
+        ("slots", "Jobs that the workers of a pool run at once", figures.slots),
+        (
+            "time_to_drain_seconds",
+            "Predicted device time of what waits in a pool, over its slots",
+            figures.time_to_drain_seconds,
+        ),
+        ("oldest_seconds", "Age of a pool's oldest job that waits", figures.oldest_queued_seconds),
+    )
+    return [_gauge(f"gv_pool_{name}", words, value, **labels) for name, words, value in values]
 
 
 def _model_gauges(services: Services, resident: tuple[str, ...]) -> list[GaugeSample]:

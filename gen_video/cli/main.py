@@ -28,7 +28,7 @@ class Entry:
 COMMANDS = {
     "serve": Entry("serve", "Start the whole service on this machine", "在本机启动整个服务"),
     "web": Entry("process", "Run one web process", "运行一个 Web 进程"),
-    "worker": Entry("process", "Run one worker process", "运行一个工作进程"),
+    "worker": Entry("process", "Run one worker (--pool, --concurrency)", "运行一个工作进程"),
     "generate": Entry(
         "generate", "Draw a picture, no service needed", "直接生成图片，无需启动服务"
     ),

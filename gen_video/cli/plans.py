@@ -41,7 +41,9 @@ def set_plan(
     max_pictures: Count = None,
     max_work: Count = None,
     max_video_work: Count = None,
-    priority: Annotated[int | None, typer.Option()] = None,
+    weight: Count = None,
+    max_running: Figure = None,
+    requests_per_minute: Figure = None,
     tier: Annotated[str | None, typer.Option(help="Name in responses / 响应中的等级名")] = None,
 ) -> None:
     """Change figures of a plan, or add a plan; what is not given stays as it is.
@@ -57,7 +59,9 @@ def set_plan(
         "max_pictures": max_pictures,
         "max_work": max_work,
         "max_video_work": max_video_work,
-        "priority": priority,
+        "weight": weight,
+        "max_running": max_running,
+        "requests_per_minute": requests_per_minute,
         "tier": tier,
     }
     with open_services() as services:

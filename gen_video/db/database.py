@@ -4,6 +4,10 @@
 rolls back when it raises, and repeats the whole work when the database asks for it
 (serialization failure, deadlock). `read` sees one consistent snapshot. No work may do network,
 GPU or file I/O: transactions stay in the milliseconds.
+
+Only what the server has certainly rolled back is repeated. A connection that breaks while the
+commit is under way leaves the outcome unknown: the caller is told that the database is unavailable,
+and the idempotency key of the request finds out.
 """
 
 import random
@@ -20,17 +24,18 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from gen_video.clock import Clock, utc_now
-from gen_video.db import sqlite
+from gen_video.db import postgresql, sqlite
+from gen_video.db.postgresql import Pooler
+from gen_video.db.pulse import Pulse
 from gen_video.errors import ServiceUnavailableError
 
 Result = TypeVar("Result")
 Work = Callable[[Connection], Result]
 
 RETRIES = 5
-RETRYABLE_SQLSTATES = frozenset({"40001", "40P01"})
-STATEMENT_TIMEOUT_MILLISECONDS = 5_000
-IDLE_TRANSACTION_TIMEOUT_MILLISECONDS = 10_000
 POOL_SIZE = 8
+SQLITE_OVERFLOW = 8
+SQLITE_POOL_TIMEOUT_SECONDS = 10
 
 
 class DatabaseUnavailableError(ServiceUnavailableError):
@@ -45,15 +50,36 @@ class Database:
     Args:
         url: SQLAlchemy URL, `sqlite:///path` or `postgresql+psycopg://…`.
         clock: Used on SQLite, which runs on this machine; PostgreSQL tells its own time.
+        pool_size: Connections to PostgreSQL that this process has at most. Who finds none free for
+            `POOL_TIMEOUT_SECONDS` is told that the database is busy.
+        pooler: What stands before PostgreSQL: nothing, or a pooler in transaction mode.
+        statement_seconds: What one statement may take on PostgreSQL.
     """
 
-    def __init__(self, url: str, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock = utc_now,
+        pool_size: int = POOL_SIZE,
+        pooler: Pooler = "none",
+        statement_seconds: float = postgresql.STATEMENT_SECONDS,
+    ) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.pooler = pooler
         self._clock = clock
         self._writer = threading.Lock()
+        self._pulse: Pulse | None = None
         self.journal: sqlite.JournalChoice | None = None
-        self.engine = self._sqlite_engine() if self.is_sqlite else self._postgresql_engine()
+        if self.is_sqlite:
+            self.engine = self._sqlite_engine()
+        else:
+            limits = postgresql.Limits(pooler=pooler, statement_seconds=statement_seconds)
+            self._pulse = postgresql.create_pulse(self.url, limits)
+            self.engine = postgresql.create_pool(
+                self.url, limits, pulse=self._pulse, size=pool_size
+            )
 
     def write(self, work: Work[Result]) -> Result:
         """Run one unit of work in a durable transaction and return its result.
@@ -63,10 +89,13 @@ class Database:
                 idempotency key.
         """
         for attempt in range(RETRIES + 1):
+            self._refuse_when_away()
             try:
                 with self._writing(), self._writer_connection() as connection, connection.begin():
                     return work(connection)
-            except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+            except (DBAPIError, PoolTimeoutError) as error:
+                if not _is_unavailable(error):
+                    raise
                 if attempt == RETRIES or not _wants_retry(error):
                     raise DatabaseUnavailableError(_reason(error)) from error
                 time.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter
@@ -74,11 +103,32 @@ class Database:
 
     def read(self, work: Work[Result]) -> Result:
         """Run one read-only unit of work on a consistent snapshot."""
+        self._refuse_when_away()
         try:
             with self._reader_connection() as connection, connection.begin():
                 return work(connection)
-        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        except (DBAPIError, PoolTimeoutError) as error:
+            if not _is_unavailable(error):
+                raise
             raise DatabaseUnavailableError(_reason(error)) from error
+
+    @contextmanager
+    def patient(self, *, statement_seconds: float) -> Iterator["Database"]:
+        """Give the same database for work that may take long, such as a migration."""
+        if self.is_sqlite:
+            yield self
+            return
+        patient = Database(
+            self.url.render_as_string(hide_password=False),
+            clock=self._clock,
+            pool_size=1,
+            pooler=self.pooler,
+            statement_seconds=statement_seconds,
+        )
+        try:
+            yield patient
+        finally:
+            patient.close()
 
     def now(self, connection: Connection) -> datetime:
         """Return the database's clock, aware, in UTC."""
@@ -90,6 +140,8 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+        if self._pulse:
+            self._pulse.close()
 
     @contextmanager
     def _writer_connection(self) -> Iterator[Connection]:
@@ -100,8 +152,12 @@ class Database:
     def _reader_connection(self) -> Iterator[Connection]:
         with self.engine.connect() as connection:
             # PostgreSQL's default gives every statement a snapshot of its own.
-            options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+            options = {} if self.is_sqlite else postgresql.snapshot_options(self.pooler)
             yield connection.execution_options(**options)
+
+    def _refuse_when_away(self) -> None:
+        if self._pulse is not None and self._pulse.is_away:
+            raise DatabaseUnavailableError("database does not answer")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -122,7 +178,11 @@ class Database:
         journal = sqlite.choose_journal(driver.sqlite_version_info)
         self.journal = journal
         engine = create_engine(
-            self.url, module=driver, pool_size=POOL_SIZE, max_overflow=8, pool_timeout=10
+            self.url,
+            module=driver,
+            pool_size=POOL_SIZE,
+            max_overflow=SQLITE_OVERFLOW,
+            pool_timeout=SQLITE_POOL_TIMEOUT_SECONDS,
         )
 
         @event.listens_for(engine, "connect")
@@ -136,30 +196,31 @@ class Database:
 
         return engine
 
-    def _postgresql_engine(self) -> Engine:
-        options = (
-            f"-c statement_timeout={STATEMENT_TIMEOUT_MILLISECONDS}"
-            f" -c idle_in_transaction_session_timeout={IDLE_TRANSACTION_TIMEOUT_MILLISECONDS}"
-            " -c synchronous_commit=on -c timezone=UTC"
-        )
-        return create_engine(
-            self.url,
-            pool_size=POOL_SIZE,
-            max_overflow=8,
-            pool_timeout=10,
-            pool_pre_ping=True,
-            isolation_level="READ COMMITTED",
-            connect_args={"options": options, "connect_timeout": 5},
-        )
+
+def _is_unavailable(error: Exception) -> bool:
+    if isinstance(error, (OperationalError, InterfaceError, PoolTimeoutError)):
+        return True
+    return _sqlstate(error) in postgresql.AWAY_SQLSTATES
 
 
 def _wants_retry(error: Exception) -> bool:
-    original = error.orig if isinstance(error, DBAPIError) else None
-    return getattr(original, "sqlstate", None) in RETRYABLE_SQLSTATES
+    return _sqlstate(error) in postgresql.RETRYABLE_SQLSTATES
+
+
+def _sqlstate(error: Exception) -> str | None:
+    return postgresql.find_sqlstate(error.orig if isinstance(error, DBAPIError) else None)
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, PoolTimeoutError):
+        return "database is busy"
+    known = postgresql.REASONS.get(_sqlstate(error) or "")
+    if known:
+        return known
     text = str(error.orig if isinstance(error, DBAPIError) else error).lower()
+    if "too many clients" in text or "connection slots" in text:
+        # Refused at the door: the driver keeps no SQLSTATE of it.
+        return postgresql.REASONS["53300"]
     if "full" in text:
         return "database disk is full"
     if "locked" in text or "busy" in text:

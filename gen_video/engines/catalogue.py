@@ -113,6 +113,7 @@ class ModelSpec(_Part):
         timeline: A file in the folder of a model that draws clips as one picture, see
             `diffusers_timeline`.
         is_suggested: Named to users whose prompt is too much for a small model.
+        pool: Workers may serve some pools only; models of one pool share its queue and devices.
         memory_mib: Expected need of memory, for the residency budget.
         lora_family: Which adapters fit; None when it takes none.
     """
@@ -141,6 +142,7 @@ class ModelSpec(_Part):
     defaults: ModelDefaults
     limits: ModelLimits = ModelLimits()
     native_sizes: tuple[tuple[int, int], ...] = ()
+    pool: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")] = "default"
     memory_mib: int = Field(default=8192, ge=1)
     licence: str
     licence_url: str = ""

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from gen_video.generation.models import Artifact, Delivery
-from gen_video.generation.tables import artifacts, jobs
+from gen_video.generation.tables import IS_LIVE, artifacts, jobs
 from gen_video.ids import new_id
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -77,7 +77,7 @@ def list_expired(connection: Connection, *, now: datetime, limit: int) -> list[A
     """Return live artifacts whose retention time is over."""
     statement = (
         select(artifacts)
-        .where(artifacts.c.state == "live", artifacts.c.expires_at < now)
+        .where(IS_LIVE, artifacts.c.expires_at < now)
         .order_by(artifacts.c.expires_at)
         .limit(limit)
     )

@@ -4,7 +4,7 @@ All of it happens in the caller's transaction: a job is never terminal with its 
 its hold settled while it can still run.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -15,6 +15,7 @@ from gen_video.billing.service import LedgerService
 from gen_video.db.watch import announce
 from gen_video.errors import ServiceError
 from gen_video.generation import store
+from gen_video.generation.queueing import Queueing
 from gen_video.generation.states import JobState
 from gen_video.quotas.models import Hold
 from gen_video.quotas.service import QuotaService
@@ -26,9 +27,15 @@ class Endings:
     """Moves jobs to terminal states, with everything that belongs to it."""
 
     def __init__(
-        self, *, accounts: AccountService, quotas: QuotaService, ledger: LedgerService
+        self,
+        *,
+        accounts: AccountService,
+        quotas: QuotaService,
+        ledger: LedgerService,
+        queueing: Queueing,
     ) -> None:
         self._accounts = accounts
+        self._queueing = queueing
         self._quotas = quotas
         self._ledger = ledger
 
@@ -44,12 +51,14 @@ class Endings:
         is_unless_canceled: bool = False,
         captured: int = 0,
         error: ServiceError | None = None,
+        used: timedelta | None = None,
         values: dict[str, object] | None = None,
     ) -> bool:
         """End a job if it still is in `source` (and under `fence`); tell whether it did.
 
         `captured` units were delivered, the rest of the hold is released. `error` says why there
-        is no result; `values` are more columns of the job to set.
+        is no result; `used` is the device time of the attempt that ends, if there is one; `values`
+        are more columns of the job to set.
         """
         row = store.conclude(
             connection,
@@ -64,6 +73,7 @@ class Endings:
         if row is None:
             return False
         self._settle(connection, row, captured=captured, now=now)
+        self._queueing.leave(connection, row, used=used)
         store.end_attempt(connection, job_id=job_id, fence=row.fence, outcome=target.value, now=now)
         announce(connection)
         return True
@@ -111,7 +121,7 @@ class Endings:
         return JobState.CANCELED if is_canceled else None
 
     def _settle(self, connection: Connection, row: AnyRow, *, captured: int, now: datetime) -> None:
-        # Lock order is always: account, quota, job, ledger. The job row is locked already here,
+        # Lock order: account, quota, job, ledger, shares. The job row is locked already here,
         # which is safe because admission never waits for a job row.
         hold = Hold(
             account_id=row.account_id,

@@ -1,16 +1,23 @@
-"""How long until a job is done: its place in the queue and an honest guess in seconds."""
+"""How long until a job is done: its place in the queue and an honest guess in seconds.
 
+Both come from the numbers that decide the order: tags, predicted device times, slots.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, func, select
 
-from gen_video.generation import registry_store
-from gen_video.generation.models import Job, JobProgress, QueueFigures
+from gen_video.generation import fair_store, registry_store
+from gen_video.generation.fair_store import Place
+from gen_video.generation.models import Job, JobProgress, PoolFigures, QueueFigures
+from gen_video.generation.registry_store import WorkerRow
+from gen_video.generation.shares import MICROSECONDS, seconds_until_start
 from gen_video.generation.states import JobState
-from gen_video.generation.tables import job_attempts, jobs
+from gen_video.generation.tables import IS_OPEN, job_attempts, jobs, model_speeds
 
-SAMPLE_JOBS = 20
 COUNT_LIMIT = 10_000
 WORKER_SILENT_AFTER = timedelta(seconds=30)
 
@@ -18,54 +25,104 @@ WORKER_SILENT_AFTER = timedelta(seconds=30)
 def estimate(connection: Connection, job: Job, *, now: datetime) -> JobProgress:
     """Return the job's progress with its queue position and the seconds that remain.
 
-    A running job is measured by its own steps; a queued one by the last finished jobs of its
-    model. None where nothing was measured yet.
+    A running job is measured by its own steps. A queued one by the predicted device time of the
+    jobs before it, over the slots that serve its queue; None where its model never ran here.
+    Jobs that come later and go first, because their accounts have had less, are not foreseen.
     """
     if job.state is JobState.RUNNING:
         started_at = _attempt_started_at(connection, job)
         return replace(job.progress, eta_seconds=_running_eta(job, started_at, now=now))
-    ahead = _count_ahead(connection, job)
-    seconds = _recent_seconds(connection, job.model)
-    slots = max(1, len(registry_store.list_workers(connection, since=now - WORKER_SILENT_AFTER)))
-    eta = None if seconds is None else round((ahead // slots + 1) * seconds, 1)
+    row = connection.execute(
+        select(
+            jobs.c.queue, jobs.c.rank, jobs.c.start_tag, jobs.c.predicted_us, jobs.c.account_id
+        ).where(jobs.c.id == job.id)
+    ).one()
+    if not row.queue:  # accepted by the release before; the sweeper is about to place it
+        return job.progress
+    place = Place(account_id=row.account_id, queue=row.queue, rank=row.rank)
+    if row.start_tag is None:
+        ahead, ahead_us = _ahead_in_backlog(connection, job, place)
+    else:
+        ahead, ahead_us = _ahead_in_queue(connection, place, row.start_tag, job.id)
+    eta = None
+    if _is_measured(connection, job.model):
+        slots = _count_slots(_list_workers(connection, now=now), place.queue)
+        wait = seconds_until_start(ahead_us=ahead_us, slots=slots)
+        eta = round(wait + row.predicted_us / MICROSECONDS, 1)
     return replace(job.progress, queue_position=ahead + 1, eta_seconds=eta)
 
 
 def read_figures(connection: Connection, *, now: datetime) -> QueueFigures:
-    """Return the queue's figures for health and metrics."""
-    workers = registry_store.list_workers(connection, since=now - WORKER_SILENT_AFTER)
-    queued = _count_by_kind(connection, JobState.QUEUED)
-    oldest = connection.execute(
-        select(func.min(jobs.c.created_at)).where(jobs.c.state == JobState.QUEUED.value)
-    ).scalar_one_or_none()
+    """Return the figures of every queue for health and metrics."""
+    workers = _list_workers(connection, now=now)
+    statement = (
+        select(
+            jobs.c.queue,
+            jobs.c.kind,
+            jobs.c.state,
+            func.count().label("number"),
+            func.sum(jobs.c.predicted_us).label("predicted_us"),
+            func.min(jobs.c.created_at).label("oldest"),
+        )
+        .where(IS_OPEN)
+        .group_by(jobs.c.queue, jobs.c.kind, jobs.c.state)
+    )
+    counted: Counter[tuple[str, str, str]] = Counter()
+    waiting_us: Counter[tuple[str, str]] = Counter()
+    oldest: dict[tuple[str, str], datetime] = {}
+    keys = {(queue, queue.rpartition(".")[2]) for worker in workers for queue in worker.queues}
+    for row in connection.execute(statement):
+        keys.add((row.queue, row.kind))
+        counted[row.queue, row.kind, row.state] += row.number
+        if row.state == JobState.QUEUED.value:
+            waiting_us[row.queue, row.kind] += int(row.predicted_us or 0)
+            oldest[row.queue, row.kind] = row.oldest
+    pools = []
+    for queue, kind in sorted(keys):
+        slots = _count_slots(workers, queue)
+        since = oldest.get((queue, kind))
+        drain = seconds_until_start(ahead_us=waiting_us[queue, kind], slots=slots)
+        pools.append(
+            PoolFigures(
+                pool=queue.rpartition(".")[0],
+                kind=kind,
+                queued=counted[queue, kind, JobState.QUEUED.value],
+                running=counted[queue, kind, JobState.RUNNING.value],
+                slots=slots,
+                time_to_drain_seconds=round(drain, 3),
+                oldest_queued_seconds=0.0 if since is None else (now - since).total_seconds(),
+            )
+        )
     return QueueFigures(
-        queued=queued,
-        running=_count_by_kind(connection, JobState.RUNNING),
-        time_to_drain_seconds=_time_to_drain(connection, slots=max(1, len(workers))),
+        pools=tuple(pools),
         workers=len(workers),
         resident_models=tuple(sorted({name for row in workers for name in row.resident})),
-        oldest_queued_seconds=0.0 if oldest is None else (now - oldest).total_seconds(),
     )
 
 
-def _count_by_kind(connection: Connection, state: JobState) -> dict[str, int]:
-    statement = (
-        select(jobs.c.kind, func.count()).where(jobs.c.state == state.value).group_by(jobs.c.kind)
+def _ahead_in_queue(
+    connection: Connection, place: Place, start_tag: int, job_id: str
+) -> tuple[int, int]:
+    return fair_store.sum_ahead(
+        connection,
+        queue=place.queue,
+        rank=place.rank,
+        start_tag=start_tag,
+        job_id=job_id,
+        limit=COUNT_LIMIT,
     )
-    return {row[0]: int(row[1]) for row in connection.execute(statement)}
 
 
-def _time_to_drain(connection: Connection, *, slots: int) -> float:
-    statement = (
-        select(jobs.c.model, func.count())
-        .where(jobs.c.state == JobState.QUEUED.value)
-        .group_by(jobs.c.model)
+def _ahead_in_backlog(connection: Connection, job: Job, place: Place) -> tuple[int, int]:
+    """Guess where a waiting job will be put: behind all that its account has asked for before."""
+    own, own_us = fair_store.sum_backlog_before(
+        connection, place, created_at=job.created_at, job_id=job.id, limit=COUNT_LIMIT
     )
-    total: float = sum(
-        count * (_recent_seconds(connection, model) or 0.0)
-        for model, count in connection.execute(statement)
+    virtual_time, finish = fair_store.read_clocks(connection, place)
+    others, others_us = _ahead_in_queue(
+        connection, place, max(virtual_time, finish) + own_us, job.id
     )
-    return round(total / slots, 3)
+    return own + others, own_us + others_us
 
 
 def _attempt_started_at(connection: Connection, job: Job) -> datetime | None:
@@ -86,33 +143,14 @@ def _running_eta(job: Job, started_at: datetime | None, *, now: datetime) -> flo
     return round(max(0.0, seconds_per_step * (progress.steps - progress.step)), 1)
 
 
-def _count_ahead(connection: Connection, job: Job) -> int:
-    # Of its own kind: every worker claims pictures and videos side by side.
-    rank = select(jobs.c.rank).where(jobs.c.id == job.id).scalar_subquery()
-    is_ahead = or_(
-        jobs.c.rank < rank,
-        and_(jobs.c.rank == rank, jobs.c.created_at < job.created_at),
-        and_(jobs.c.rank == rank, jobs.c.created_at == job.created_at, jobs.c.id < job.id),
-    )
-    ahead = (
-        select(jobs.c.id)
-        .where(jobs.c.state == JobState.QUEUED.value, jobs.c.kind == job.kind.value, is_ahead)
-        .limit(COUNT_LIMIT)
-        .subquery()
-    )
-    return connection.execute(select(func.count()).select_from(ahead)).scalar_one()
+def _is_measured(connection: Connection, model: str) -> bool:
+    statement = select(model_speeds.c.model).where(model_speeds.c.model == model)
+    return connection.execute(statement).first() is not None
 
 
-def _recent_seconds(connection: Connection, model: str) -> float | None:
-    recent = (
-        select(jobs.c.started_at, jobs.c.finished_at)
-        .where(jobs.c.model == model, jobs.c.state == JobState.SUCCEEDED.value)
-        .order_by(jobs.c.finished_at.desc())
-        .limit(SAMPLE_JOBS)
-    )
-    seconds = sorted(
-        (row.finished_at - row.started_at).total_seconds()
-        for row in connection.execute(recent)
-        if row.started_at is not None
-    )
-    return seconds[len(seconds) // 2] if seconds else None
+def _list_workers(connection: Connection, *, now: datetime) -> list[WorkerRow]:
+    return registry_store.list_workers(connection, since=now - WORKER_SILENT_AFTER)
+
+
+def _count_slots(workers: Sequence[WorkerRow], queue: str) -> int:
+    return sum(worker.slots for worker in workers if worker.serves(queue))

@@ -5,16 +5,18 @@ worker that was thought dead and comes back cannot change, charge or publish any
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from gen_video.db.database import Database
 from gen_video.db.watch import announce
+from gen_video.engines.catalogue import Catalogue
 from gen_video.engines.errors import EngineError
 from gen_video.errors import ServiceError
-from gen_video.generation import artifact_store, job_reads, registry_store, store
+from gen_video.generation import artifact_store, fair_store, job_reads, registry_store, store
 from gen_video.generation.endings import Endings
 from gen_video.generation.errors import JobCanceledError, LeaseLostError
 from gen_video.generation.models import (
@@ -25,7 +27,9 @@ from gen_video.generation.models import (
     LeaseState,
     VideoInput,
 )
-from gen_video.generation.states import JobKind, JobState
+from gen_video.generation.shares import Choice, choose, order_queues
+from gen_video.generation.speeds import Speeds
+from gen_video.generation.states import JobState
 
 POISON_CRASHES = 3
 BACKOFF_SECONDS = 1.0
@@ -41,6 +45,25 @@ class PoisonError(ServiceError):
     message_zh = "该任务导致生成引擎崩溃 {crashes} 次，已放弃：{reason}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerProfile:
+    """What a worker takes.
+
+    Attributes:
+        worker_id: Names it in leases.
+        queues: Where it looks, such as `default.image`.
+        models: Ids of the models that it can run.
+        tiers: Tiers of plans whose jobs it takes; all when empty.
+        slots: Jobs that it runs at once.
+    """
+
+    worker_id: str
+    queues: tuple[str, ...]
+    models: tuple[str, ...]
+    tiers: tuple[str, ...] = ()
+    slots: int = 1
+
+
 class ExecutionService:
     """What a worker does with jobs.
 
@@ -48,6 +71,7 @@ class ExecutionService:
         lease: How long a job stays leased without a renewal.
         attempts: How often a job is tried before a retryable failure becomes final.
         retention: How long files are kept; None for ever.
+        patience: How long the first job in line may wait for ones whose model is loaded.
     """
 
     def __init__(
@@ -56,44 +80,82 @@ class ExecutionService:
         database: Database,
         endings: Endings,
         lease: timedelta,
+        speeds: Speeds,
+        catalogue: Catalogue,
         attempts: int,
         retention: timedelta | None,
+        patience: timedelta = timedelta(0),
     ) -> None:
         self._database = database
+        self._speeds = speeds
+        self._catalogue = catalogue
+        self._patience = patience
         self._endings = endings
         self.lease = lease
         self._attempts = attempts
         self._retention = retention
 
-    def claim(
-        self, *, worker_id: str, models: Sequence[str], kind: JobKind | None = None
-    ) -> ClaimedJob | None:
-        """Lease the next due job (of one kind) for these models; None when there is none."""
+    def claim(self, worker: WorkerProfile, *, resident: Collection[str] = ()) -> ClaimedJob | None:
+        """Lease the next job that this worker may run; None when there is none.
+
+        Args:
+            worker: Who asks.
+            resident: Models that its engine has loaded: a job of theirs may go first for a while.
+        """
 
         def work(connection: Connection) -> ClaimedJob | None:
             now = self._database.now(connection)
-            claimed = store.claim_next(
-                connection,
-                worker_id=worker_id,
-                models=models,
-                kind=kind,
-                now=now,
-                lease_until=now + self.lease,
-            )
-            if claimed is not None:
+            for choice in self._choices(connection, worker, resident, now=now):
+                job_id = store.lock_first(connection, choice.job_ids)
+                if job_id is None:
+                    continue
+                if choice.passed_over not in {None, job_id}:
+                    fair_store.mark_passed(connection, str(choice.passed_over), now=now)
                 announce(connection)
-            return claimed
+                return store.claim(
+                    connection,
+                    job_id,
+                    worker_id=worker.worker_id,
+                    now=now,
+                    lease_until=now + self.lease,
+                )
+            return None
 
         return self._database.write(work)
 
-    def has_due_job(self, models: Sequence[str], kind: JobKind | None = None) -> bool:
+    def has_due_job(self, worker: WorkerProfile) -> bool:
         """Tell, without writing, whether a claim would find something."""
 
         def work(connection: Connection) -> bool:
-            now = self._database.now(connection)
-            return job_reads.has_due(connection, models=models, kind=kind, now=now)
+            return fair_store.has_due(
+                connection,
+                worker.queues,
+                models=worker.models,
+                tiers=worker.tiers,
+                now=self._database.now(connection),
+            )
 
         return self._database.read(work)
+
+    def _choices(
+        self,
+        connection: Connection,
+        worker: WorkerProfile,
+        resident: Collection[str],
+        *,
+        now: datetime,
+    ) -> list[Choice]:
+        found = {
+            queue: fair_store.list_candidates(
+                connection, queue, models=worker.models, tiers=worker.tiers, now=now
+            )
+            for queue in worker.queues
+        }
+        order = order_queues([(queue, jobs[0]) for queue, jobs in found.items() if jobs])
+        return [
+            choose(found[queue], resident=resident, now=now, patience=self._patience)
+            for queue in order
+        ]
 
     def renew(self, job: ClaimedJob, *, progress: JobProgress | None) -> LeaseState:
         """Prolong the lease and write progress.
@@ -155,6 +217,7 @@ class ExecutionService:
                 now=now,
                 fence=job.fence,
                 is_unless_canceled=True,
+                used=now - job.claimed_at,
                 captured=sum(delivery.role is FileRole.OUTPUT for delivery in deliveries),
                 values={"committed_fence": job.fence, "expires_at": expires_at},
             )
@@ -174,17 +237,28 @@ class ExecutionService:
             raise (JobCanceledError if self.cancel(job) else LeaseLostError)(job_id=job.id)
         return names
 
+    def note_speed(self, job: ClaimedJob, *, seconds: float, is_warm: bool) -> None:
+        """Take note of the device time that a finished job took.
+
+        Where its model had to be loaded first, that counts only while nothing better is known.
+        """
+        spec = self._catalogue.find(job.input.model)
+        if spec is not None:
+            self._speeds.note(job.input, spec, seconds=seconds, is_warm=is_warm)
+
     def cancel(self, job: ClaimedJob) -> bool:
         """End a running job whose owner asked for it; False when it was not ours any more."""
 
         def work(connection: Connection) -> bool:
+            now = self._database.now(connection)
             return self._endings.end_job(
                 connection,
                 job_id=job.id,
                 source=JobState.RUNNING,
                 target=JobState.CANCELED,
-                now=self._database.now(connection),
+                now=now,
                 fence=job.fence,
+                used=now - job.claimed_at,
             )
 
         return self._database.write(work)
@@ -213,6 +287,7 @@ class ExecutionService:
                     now=now,
                     fence=job.fence,
                     error=final,
+                    used=now - job.claimed_at,
                     values={"crash_count": crashes},
                 )
                 return JobState.FAILED if is_ended else None
@@ -248,27 +323,32 @@ class ExecutionService:
 
     def see_worker(
         self,
+        worker: WorkerProfile,
         *,
-        worker_id: str,
         host: str,
         pid: int,
-        models: Sequence[str],
         resident: Sequence[str],
         state: str,
     ) -> None:
-        """Write down a worker's sign of life."""
+        """Write down a worker's sign of life, and how fast its models were."""
 
         def work(connection: Connection) -> None:
+            now = self._database.now(connection)
             registry_store.see_worker(
                 connection,
-                worker_id=worker_id,
-                host=host,
-                pid=pid,
-                models=models,
-                resident=resident,
-                state=state,
-                now=self._database.now(connection),
+                registry_store.WorkerRow(
+                    id=worker.worker_id,
+                    host=host,
+                    pid=pid,
+                    models=worker.models,
+                    resident=tuple(resident),
+                    state=state,
+                    queues=worker.queues,
+                    slots=worker.slots,
+                    seen_at=now,
+                ),
             )
+            self._speeds.write(connection, now=now)
 
         self._database.write(work)
 

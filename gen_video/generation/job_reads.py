@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from gen_video.generation.models import (
     ImageInput,
@@ -18,14 +18,14 @@ from gen_video.generation.models import (
     VideoInput,
 )
 from gen_video.generation.states import TERMINAL, JobKind, JobState
-from gen_video.generation.tables import jobs
+from gen_video.generation.tables import IS_QUEUED, IS_RUNNING, jobs
 
 AnyRow = Row[*tuple[Any, ...]]
 
 
 def count_queued(connection: Connection, *, limit: int) -> int:
     """Return how many jobs are queued, counting no further than `limit`."""
-    queued = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED.value).limit(limit).subquery()
+    queued = select(jobs.c.id).where(IS_QUEUED).limit(limit).subquery()
     return connection.execute(select(func.count()).select_from(queued)).scalar_one()
 
 
@@ -44,14 +44,6 @@ def find_recent_twin(
         .limit(1)
     ).scalar_one_or_none()
     return found
-
-
-def has_due(
-    connection: Connection, *, models: Sequence[str], kind: JobKind | None, now: datetime
-) -> bool:
-    """Tell whether a queued job (of one kind) for one of these models may start now."""
-    statement = select(jobs.c.id).where(*due(models, kind, now)).limit(1)
-    return connection.execute(statement).first() is not None
 
 
 def read_lease(connection: Connection, *, job_id: str, fence: int) -> AnyRow | None:
@@ -141,7 +133,7 @@ def list_lost(connection: Connection, *, now: datetime, limit: int) -> list[AnyR
     """Return running jobs whose lease has run out."""
     statement = (
         select(jobs)
-        .where(jobs.c.state == JobState.RUNNING.value, jobs.c.lease_expires_at < now)
+        .where(IS_RUNNING, jobs.c.lease_expires_at < now)
         .order_by(jobs.c.lease_expires_at)
         .limit(limit)
     )
@@ -150,11 +142,7 @@ def list_lost(connection: Connection, *, now: datetime, limit: int) -> list[AnyR
 
 def list_overdue(connection: Connection, *, now: datetime, limit: int) -> list[AnyRow]:
     """Return queued jobs whose deadline has passed."""
-    statement = (
-        select(jobs)
-        .where(jobs.c.state == JobState.QUEUED.value, jobs.c.deadline_at < now)
-        .limit(limit)
-    )
+    statement = select(jobs).where(IS_QUEUED, jobs.c.deadline_at < now).limit(limit)
     return list(connection.execute(statement))
 
 
@@ -172,20 +160,6 @@ def list_reference_keys(connection: Connection, storage_keys: Sequence[str]) -> 
     """Return those of some storage keys that are reference images of jobs."""
     statement = select(jobs.c.reference_key).where(jobs.c.reference_key.in_(storage_keys))
     return set(connection.execute(statement).scalars())
-
-
-def due(
-    models: Sequence[str], kind: JobKind | None, now: datetime
-) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions that a queued job (of one kind) for these models may start now."""
-    is_kind = true() if kind is None else jobs.c.kind == kind.value
-    return (
-        is_kind,
-        jobs.c.state == JobState.QUEUED.value,
-        jobs.c.not_before <= now,
-        jobs.c.cancel_requested_at.is_(None),
-        jobs.c.model.in_(models),
-    )
 
 
 def held(job_id: str, fence: int) -> ColumnElement[bool]:

@@ -252,6 +252,7 @@ class ClaimedJob:
     reference_key: str | None
     created_at: datetime
     deadline_at: datetime
+    claimed_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,12 +293,46 @@ class JobSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueFigures:
-    """The queue at one moment, for health and metrics."""
+class PoolFigures:
+    """One queue at one moment.
 
-    queued: dict[str, int]
-    running: dict[str, int]
+    Attributes:
+        slots: Jobs that the living workers can run at once.
+        time_to_drain_seconds: Predicted device time of all that waits, over the slots; with no
+            slot as if there were one, so that a pool without workers asks for some.
+    """
+
+    pool: str
+    kind: str
+    queued: int
+    running: int
+    slots: int
     time_to_drain_seconds: float
+    oldest_queued_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFigures:
+    """All queues at one moment, for health and metrics."""
+
+    pools: tuple[PoolFigures, ...]
     workers: int
     resident_models: tuple[str, ...]
-    oldest_queued_seconds: float
+
+    def queued(self, kind: str) -> int:
+        """Return the jobs of one kind that wait."""
+        return sum(pool.queued for pool in self.pools if pool.kind == kind)
+
+    def running(self, kind: str) -> int:
+        """Return the jobs of one kind that run."""
+        return sum(pool.running for pool in self.pools if pool.kind == kind)
+
+    @property
+    def time_to_drain_seconds(self) -> float:
+        """Return when the last queue is expected to be empty."""
+        return max((pool.time_to_drain_seconds for pool in self.pools), default=0.0)
+
+    @property
+    def oldest_queued_seconds(self) -> float:
+        """Return the age of the oldest job that waits."""
+        return max((pool.oldest_queued_seconds for pool in self.pools), default=0.0)

@@ -1,14 +1,13 @@
 """SQL of idempotency keys and of the workers' sign of life. Never commits."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gen_video.generation.tables import idempotency, workers
+from gen_video.generation.tables import chores, idempotency, workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +89,12 @@ def purge_keys(connection: Connection, *, now: datetime) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRow:
-    """A worker's sign of life."""
+    """A worker's sign of life.
+
+    Attributes:
+        queues: Where it takes jobs from; empty for a worker of the release before: everywhere.
+        slots: Jobs of each kind that it runs at once.
+    """
 
     id: str
     host: str
@@ -99,30 +103,34 @@ class WorkerRow:
     resident: tuple[str, ...]
     state: str
     seen_at: datetime
+    queues: tuple[str, ...] = ()
+    slots: int = 1
+
+    def serves(self, queue: str) -> bool:
+        """Tell whether it takes jobs of a queue."""
+        return not self.queues or queue in self.queues
 
 
-def see_worker(
-    connection: Connection,
-    *,
-    worker_id: str,
-    host: str,
-    pid: int,
-    models: Sequence[str],
-    resident: Sequence[str],
-    state: str,
-    now: datetime,
-) -> None:
+def see_worker(connection: Connection, worker: WorkerRow) -> None:
     """Write down that a worker is alive and what it has in memory."""
     dialect_insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     changing = {
-        "models_json": json.dumps(list(models)),
-        "resident_json": json.dumps(list(resident)),
-        "state": state,
-        "seen_at": now,
+        "models_json": json.dumps(worker.models),
+        "resident_json": json.dumps(worker.resident),
+        "queues_json": json.dumps(worker.queues),
+        "slots": worker.slots,
+        "state": worker.state,
+        "seen_at": worker.seen_at,
     }
     connection.execute(
         dialect_insert(workers)
-        .values(id=worker_id, host=host, pid=pid, started_at=now, **changing)
+        .values(
+            id=worker.id,
+            host=worker.host,
+            pid=worker.pid,
+            started_at=worker.seen_at,
+            **changing,
+        )
         .on_conflict_do_update(index_elements=["id"], set_=changing)
     )
 
@@ -149,6 +157,31 @@ def list_workers(connection: Connection, *, since: datetime) -> list[WorkerRow]:
             resident=tuple(json.loads(row.resident_json)),
             state=row.state,
             seen_at=row.seen_at,
+            queues=tuple(json.loads(row.queues_json)),
+            slots=row.slots,
         )
         for row in rows
     ]
+
+
+def take_chore(connection: Connection, name: str, *, now: datetime, due_at: datetime) -> bool:
+    """Take a chore that is due, and say when it is due again; False when it is not.
+
+    Of any number of workers that ask at once one is told yes.
+    """
+    dialect_insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = dialect_insert(chores).values(name=name, due_at=due_at)
+    taken = connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["name"], set_={"due_at": due_at}, where=chores.c.due_at <= now
+        ).returning(chores.c.name)
+    )
+    return taken.first() is not None
+
+
+def is_chore_due(connection: Connection, name: str, *, now: datetime) -> bool:
+    """Tell, without writing, whether a chore is due."""
+    found: datetime | None = connection.execute(
+        select(chores.c.due_at).where(chores.c.name == name)
+    ).scalar_one_or_none()
+    return found is None or found <= now

@@ -23,6 +23,7 @@ from gen_video.generation.checks import (
     text_problems,
 )
 from gen_video.generation.models import ImageInput
+from gen_video.generation.shares import Priority
 from gen_video.generation.states import JobKind
 
 REFERENCE_TYPES = ("scene", "face")
@@ -56,6 +57,7 @@ class ImageRequest:
     character_lora: str | None = None
     style_lora: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    priority: str = Priority.INTERACTIVE
 
     @property
     def kind(self) -> JobKind:
@@ -64,8 +66,18 @@ class ImageRequest:
 
     def fingerprint(self) -> str:
         """Return a hash over the parsed fields: equal requests have equal fingerprints."""
-        canonical = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return fingerprint_of(asdict(self))
+
+
+def fingerprint_of(fields: dict[str, object]) -> str:
+    """Return a hash over a request's fields; one that was added later counts only where it is set.
+
+    So requests that clients repeat across an upgrade keep their fingerprints.
+    """
+    if fields["priority"] == Priority.INTERACTIVE:
+        del fields["priority"]
+    canonical = json.dumps(fields, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def resolve_image(

@@ -14,6 +14,7 @@ from gen_video.db.database import Database
 from gen_video.db.watch import announce
 from gen_video.errors import NotFoundError
 from gen_video.generation import artifact_store, estimates, job_reads, store
+from gen_video.generation.dispatch import Announcer, NoAnnouncer
 from gen_video.generation.endings import Endings
 from gen_video.generation.errors import (
     FileGoneError,
@@ -41,7 +42,9 @@ class JobService:
         submitter: Submitter,
         endings: Endings,
         objects: ObjectStore,
+        announcer: Announcer | None = None,
     ) -> None:
+        self._announcer = announcer or NoAnnouncer()
         self._database = database
         self._submitter = submitter
         self._endings = endings
@@ -76,6 +79,8 @@ class JobService:
             hints=hints or RetryHints(),
             cancel_after=cancel_after,
         )
+        if admission.queue:
+            self._announcer.notify(admission.queue)
         return Submission(job=self.get(caller, admission.job_id), is_replayed=admission.is_replayed)
 
     def peek(

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, func, insert, literal, select, update
+from sqlalchemy import Connection, and_, case, func, insert, literal, select, update
 
 from gen_video.db.schema import UtcTime
-from gen_video.generation.job_reads import AnyRow, due, held, parse_input
+from gen_video.generation.job_reads import AnyRow, held, parse_input
 from gen_video.generation.models import ClaimedJob, Job, JobProgress
 from gen_video.generation.states import JobKind, JobState, can_move
-from gen_video.generation.tables import job_attempts, jobs
+from gen_video.generation.tables import IS_QUEUED, job_attempts, jobs
 
 
 def insert_job(
@@ -48,26 +48,24 @@ def insert_job(
     )
 
 
-def claim_next(
-    connection: Connection,
-    *,
-    worker_id: str,
-    models: Sequence[str],
-    kind: JobKind | None,
-    now: datetime,
-    lease_until: datetime,
-) -> ClaimedJob | None:
-    """Lease the first due job (of one kind): higher priority first, then older; else None."""
-    candidate = (
+def lock_first(connection: Connection, job_ids: Sequence[str]) -> str | None:
+    """Lock and return the first of some jobs, in this order, that nobody else is claiming."""
+    order = case({job_id: at for at, job_id in enumerate(job_ids)}, value=jobs.c.id)
+    statement = (
         select(jobs.c.id)
-        .where(*due(models, kind, now))
-        .order_by(jobs.c.rank, jobs.c.created_at, jobs.c.id)
+        .where(jobs.c.id.in_(job_ids), IS_QUEUED)
+        .order_by(order)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-    job_id = connection.execute(candidate).scalar_one_or_none()
-    if job_id is None:
-        return None
+    found: str | None = connection.execute(statement).scalar_one_or_none()
+    return found
+
+
+def claim(
+    connection: Connection, job_id: str, *, worker_id: str, now: datetime, lease_until: datetime
+) -> ClaimedJob | None:
+    """Lease a queued job; None when somebody was faster."""
     statement = (
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.state == JobState.QUEUED.value)
@@ -81,6 +79,7 @@ def claim_next(
             progress_stage="starting",
             progress_step=0,
             progress_at=now,
+            dispatched_at=None,
         )
         .returning(jobs)
     )
@@ -92,7 +91,7 @@ def claim_next(
             job_id=job_id, fence=row.fence, worker_id=worker_id, started_at=now
         )
     )
-    return _claimed(row)
+    return _claimed(row, now=now)
 
 
 def renew(
@@ -176,6 +175,7 @@ def requeue(
         "not_before": not_before,
         "progress_stage": "queued",
         "progress_step": 0,
+        "dispatched_at": None,
     }
     is_wanted = and_(held(job_id, fence), jobs.c.cancel_requested_at.is_(None))
     statement = update(jobs).where(is_wanted).values(back | (values or {}))
@@ -228,7 +228,7 @@ def clear_reference(connection: Connection, *, job_id: str) -> None:
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(reference_key=None))
 
 
-def _claimed(row: AnyRow) -> ClaimedJob:
+def _claimed(row: AnyRow, *, now: datetime) -> ClaimedJob:
     return ClaimedJob(
         id=row.id,
         fence=row.fence,
@@ -239,4 +239,5 @@ def _claimed(row: AnyRow) -> ClaimedJob:
         reference_key=row.reference_key,
         created_at=row.created_at,
         deadline_at=row.deadline_at,
+        claimed_at=now,
     )

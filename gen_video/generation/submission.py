@@ -1,10 +1,10 @@
 """Admission: a request becomes a job, its hold, its charge and its key, in one transaction.
 
-Order of locks: idempotency key, account, quota, job, ledger. An error leaves nothing behind; a
-client that never heard the answer finds the job again under the same key.
+Order of locks: idempotency key, account, quota, shares, job, ledger. An error leaves nothing
+behind; a client that never heard the answer finds the job again under the same key.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -20,9 +20,12 @@ from gen_video.db.watch import announce
 from gen_video.engines.catalogue import Catalogue
 from gen_video.errors import ServiceError
 from gen_video.generation import job_reads, registry_store, store
+from gen_video.generation.depth import QueueDepth
 from gen_video.generation.errors import IdempotencyKeyReusedError, QueueFullError
 from gen_video.generation.models import Job, JobInput, JobProgress
+from gen_video.generation.queueing import Queueing
 from gen_video.generation.requests import ImageRequest, resolve_image
+from gen_video.generation.shares import RANKS, Priority
 from gen_video.generation.states import JobState
 from gen_video.generation.video_requests import VideoRequest, resolve_video
 from gen_video.ids import new_id
@@ -51,10 +54,14 @@ class RetryHints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """The id of the job that answers a request; `is_replayed` when it existed before."""
+    """The id of the job that answers a request; `is_replayed` when it existed before.
+
+    `queue` is where a new job waits, empty for a replayed one.
+    """
 
     job_id: str
     is_replayed: bool
+    queue: str = ""
 
 
 class _TwinFoundError(Exception):
@@ -78,6 +85,7 @@ class Submitter:
         objects: ObjectStore,
         catalogue: Catalogue,
         adapters: frozenset[str],
+        queueing: Queueing,
         queue_limit: int,
         deadline: timedelta,
     ) -> None:
@@ -88,7 +96,8 @@ class Submitter:
         self._objects = objects
         self._catalogue = catalogue
         self._adapters = adapters
-        self._queue_limit = queue_limit
+        self._queueing = queueing
+        self._depth = QueueDepth(queue_limit)
         self._deadline = deadline
 
     def submit(
@@ -153,7 +162,7 @@ class Submitter:
             found = self._find_repetition(connection, caller, hints, fingerprint, now=now)
             if found is not None:
                 return found
-            if job_reads.count_queued(connection, limit=self._queue_limit) >= self._queue_limit:
+            if self._depth.is_full(connection):
                 raise QueueFullError
             self._quotas.require_units(
                 connection, caller, kind=request.kind.value, units=resolved.units
@@ -224,6 +233,13 @@ class Submitter:
         units = resolved.units
         hold = self._quotas.place_hold(connection, caller, kind=request.kind.value, units=units)
         view = self._quotas.view(connection, caller)
+        placement = self._queueing.enter(
+            connection,
+            account_id=caller.account_id,
+            plan=caller.plan,
+            resolved=resolved,
+            rank=RANKS[Priority(request.priority)],
+        )
         job = Job(
             id=job_id,
             account_id=caller.account_id,
@@ -255,7 +271,7 @@ class Submitter:
             reference_key=reference_key,
             window_date=hold.window_date,
             is_key_limited=int(hold.is_key_limited),
-            rank=-caller.plan.priority,
+            **asdict(placement),
         )
         position = Position(
             account_id=caller.account_id, kind=hold.kind, window_date=hold.window_date
@@ -264,7 +280,7 @@ class Submitter:
             connection, job_id=job_id, position=position, units=units, now=now
         )
         announce(connection)
-        return Admission(job_id=job_id, is_replayed=False)
+        return Admission(job_id=job_id, is_replayed=False, queue=placement.queue)
 
     def _take_place(
         self,
@@ -284,7 +300,7 @@ class Submitter:
         self._refuse_twin(connection, caller, hints, fingerprint=fingerprint, now=now)
 
     def _queue_up(self, connection: Connection, caller: Caller) -> None:
-        if job_reads.count_queued(connection, limit=self._queue_limit) >= self._queue_limit:
+        if self._depth.is_full(connection):
             raise QueueFullError
         self._accounts.take_slot(connection, caller)
 

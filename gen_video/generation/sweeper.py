@@ -4,7 +4,6 @@ Each step is a conditional move like everybody else's, so two sweepers, or a swe
 that comes back, cannot both win.
 """
 
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +14,8 @@ from gen_video.db.database import Database
 from gen_video.errors import ServiceError
 from gen_video.generation import artifact_store, job_reads, registry_store, store
 from gen_video.generation.endings import AnyRow, Endings
+from gen_video.generation.estimates import WORKER_SILENT_AFTER
+from gen_video.generation.mending import QueueMender
 from gen_video.generation.models import Artifact
 from gen_video.generation.states import JobState
 from gen_video.storage.objects import ObjectStore
@@ -56,6 +57,7 @@ class SweepReport:
     expired_files: int
     published: int
     orphans: int
+    moved: int
 
     @property
     def is_empty(self) -> bool:
@@ -66,11 +68,13 @@ class SweepReport:
 class Sweeper:
     """Runs every few seconds in every worker."""
 
-    def __init__(self, *, database: Database, endings: Endings, objects: ObjectStore) -> None:
+    def __init__(
+        self, *, database: Database, endings: Endings, objects: ObjectStore, mender: QueueMender
+    ) -> None:
         self._database = database
+        self._mender = mender
         self._endings = endings
         self._objects = objects
-        self._orphans_swept_at = -ORPHAN_SWEEP_SECONDS
 
     def sweep(self) -> SweepReport:
         """Mend everything that is due; safe to run at any time, anywhere."""
@@ -83,6 +87,7 @@ class Sweeper:
             expired_files=self._expire_files(),
             published=self._complete_publishing(),
             orphans=self._sweep_orphans(),
+            moved=self._mender.mend(),
         )
         self._complete_deletions()
         self._drop_references()
@@ -93,6 +98,32 @@ class Sweeper:
                 **{name: getattr(report, name) for name in report.__dataclass_fields__},
             )
         return report
+
+    def sweep_if_due(self, every_seconds: float) -> SweepReport | None:
+        """Sweep, unless another worker has just done so; None when it has."""
+
+        def is_alone(connection: Connection) -> bool:
+            now = self._database.now(connection)
+            alive = registry_store.list_workers(connection, since=now - WORKER_SILENT_AFTER)
+            return len(alive) <= 1
+
+        # A worker that is alone and idle writes nothing: it need not ask.
+        if self._database.read(is_alone) or self._take_chore("sweep", every_seconds):
+            return self.sweep()
+        return None
+
+    def _take_chore(self, name: str, every_seconds: float) -> bool:
+        def is_due(connection: Connection) -> bool:
+            now = self._database.now(connection)
+            return registry_store.is_chore_due(connection, name, now=now)
+
+        def take(connection: Connection) -> bool:
+            now = self._database.now(connection)
+            # A little less than the workers' own rhythm, so that no turn is missed by a hair.
+            due_at = now + timedelta(seconds=0.9 * every_seconds)
+            return registry_store.take_chore(connection, name, now=now, due_at=due_at)
+
+        return self._database.read(is_due) and self._database.write(take)
 
     def _sweep_lost(self) -> list[JobState]:
         lost = self._database.read(
@@ -226,9 +257,8 @@ class Sweeper:
 
     def _sweep_orphans(self) -> int:
         """Delete stored files that no job owns, such as those of an attempt that lost its lease."""
-        if time.monotonic() - self._orphans_swept_at < ORPHAN_SWEEP_SECONDS:
+        if not self._take_chore("orphans", ORPHAN_SWEEP_SECONDS):
             return 0
-        self._orphans_swept_at = time.monotonic()
         self._objects.remove_stale_temporaries(older_than_seconds=ORPHAN_AGE.total_seconds())
         age = ORPHAN_AGE.total_seconds()
         old = [found.key for found in self._objects.list_keys() if found.age_seconds > age]

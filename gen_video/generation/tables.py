@@ -1,21 +1,48 @@
-"""Tables of the generation slice: jobs, attempts, artifacts, idempotency keys, workers."""
+"""Tables of the generation slice: jobs, attempts, artifacts, shares, idempotency keys, workers."""
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
     String,
     Table,
     Text,
+    literal_column,
     text,
 )
 
 from gen_video.db.schema import UtcTime, metadata
 
 _IS_TERMINAL = "state IN ('succeeded', 'failed', 'canceled', 'expired')"
+
+_QUEUE_INDEXES = (
+    (  # who is next, and how much work is ahead
+        "ix_jobs_ready",
+        ("queue", "rank", "start_tag", "id", "predicted_us"),
+        "state = 'queued' AND start_tag IS NOT NULL",
+    ),
+    (  # what waits behind its own account's jobs
+        "ix_jobs_backlog",
+        ("queue", "account_id", "rank", "created_at", "id"),
+        "state = 'queued' AND start_tag IS NULL",
+    ),
+    ("ix_jobs_running", ("queue", "rank", "start_tag"), "state = 'running'"),
+    (  # how many jobs of an account compete
+        "ix_jobs_competing",
+        ("account_id", "queue", "rank"),
+        "state IN ('queued', 'running') AND start_tag IS NOT NULL",
+    ),
+    (
+        "ix_jobs_dispatched",
+        ("queue", "dispatched_at"),
+        "state = 'queued' AND dispatched_at IS NOT NULL",
+    ),
+    ("ix_jobs_batch", ("created_at",), "state = 'queued' AND rank = 1"),
+)
 
 jobs = Table(
     "jobs",
@@ -59,10 +86,19 @@ jobs = Table(
     Column("finished_at", UtcTime),
     Column("expires_at", UtcTime),
     Column("deleted_at", UtcTime),
+    # Its place: queue is "{pool}.{kind}", empty for a job of the release before; start_tag is null
+    # while the job waits behind its own account's other jobs.
+    Column("queue", String(60), nullable=False, server_default=""),
+    Column("tier", String(20), nullable=False, server_default=""),
+    Column("predicted_us", BigInteger, nullable=False, server_default="0"),
+    Column("start_tag", BigInteger),
+    Column("passed_at", UtcTime),
+    Column("dispatched_at", UtcTime),
     CheckConstraint(f"({_IS_TERMINAL}) = (finished_at IS NOT NULL)", name="terminal_is_finished"),
     CheckConstraint(f"NOT ({_IS_TERMINAL}) OR lease_owner IS NULL", name="terminal_has_no_lease"),
     CheckConstraint("(state = 'running') = (lease_owner IS NOT NULL)", name="running_is_leased"),
     CheckConstraint("units > 0 AND price_micros >= 0", name="cost_positive"),
+    # The order of the release before, which may still run beside this one.
     Index(
         "ix_jobs_queue",
         "rank",
@@ -70,6 +106,10 @@ jobs = Table(
         "id",
         sqlite_where=text("state = 'queued'"),
         postgresql_where=text("state = 'queued'"),
+    ),
+    *(
+        Index(name, *columns, sqlite_where=text(condition), postgresql_where=text(condition))
+        for name, columns, condition in _QUEUE_INDEXES
     ),
     Index(
         "ix_jobs_leases",
@@ -92,6 +132,12 @@ jobs = Table(
     Index("ix_jobs_account", "account_id", "created_at", "id"),
     Index("ix_jobs_finished", "finished_at"),
 )
+
+# In words, not as parameters: a database uses a partial index only where it can read the condition.
+IS_QUEUED = jobs.c.state == literal_column("'queued'")
+IS_RUNNING = jobs.c.state == literal_column("'running'")
+IS_OPEN = jobs.c.state.in_((literal_column("'queued'"), literal_column("'running'")))
+IS_BATCH = jobs.c.rank == literal_column("1")
 
 job_attempts = Table(
     "job_attempts",
@@ -135,6 +181,8 @@ artifacts = Table(
     ),
 )
 
+IS_LIVE = artifacts.c.state == literal_column("'live'")
+
 idempotency = Table(
     "idempotency",
     metadata,
@@ -159,4 +207,32 @@ workers = Table(
     Column("state", String(20), nullable=False),
     Column("started_at", UtcTime, nullable=False),
     Column("seen_at", UtcTime, nullable=False),
+    Column("queues_json", Text, nullable=False, server_default="[]"),
+    Column("slots", Integer, nullable=False, server_default="1"),
+)
+
+fair_shares = Table(
+    "fair_shares",
+    metadata,
+    Column("account_id", String(40), primary_key=True),
+    Column("queue", String(60), primary_key=True),
+    Column("rank", Integer, primary_key=True, autoincrement=False),
+    Column("finish_tag", BigInteger, nullable=False),
+    Index("ix_fair_shares_finish", "queue", "rank", "finish_tag"),
+)
+
+model_speeds = Table(
+    "model_speeds",
+    metadata,
+    Column("model", String(120), primary_key=True),
+    Column("us_per_megawork", Float, nullable=False),
+    Column("samples", BigInteger, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+
+chores = Table(
+    "chores",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("due_at", UtcTime, nullable=False),
 )

@@ -3,8 +3,6 @@
 Pure: the cost of a request is known and capped here, before any work.
 """
 
-import hashlib
-import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -26,6 +24,8 @@ from gen_video.generation.checks import (
     text_problems,
 )
 from gen_video.generation.models import SceneInput, VideoInput
+from gen_video.generation.requests import fingerprint_of
+from gen_video.generation.shares import Priority
 from gen_video.generation.states import JobKind
 
 MAX_SCENES = 10
@@ -101,6 +101,7 @@ class VideoRequest:
     output_format: str = VideoFileFormat.MP4
     transition: str = Transition.CUT
     metadata: dict[str, str] = field(default_factory=dict)
+    priority: str = Priority.INTERACTIVE
 
     @property
     def kind(self) -> JobKind:
@@ -112,8 +113,7 @@ class VideoRequest:
         fields = asdict(self)
         for scene in fields["scenes"]:
             del scene["image_bytes"]
-        canonical = json.dumps(fields, sort_keys=True, ensure_ascii=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return fingerprint_of(fields)
 
     def with_references(self, sizes: Sequence[int]) -> "VideoRequest":
         """Return the request with the lengths of its first frames, 0 for a scene without one."""

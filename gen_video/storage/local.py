@@ -28,12 +28,14 @@ from gen_video.storage.folders import (
 )
 from gen_video.storage.objects import (
     CHUNK_BYTES,
+    DownloadMethod,
     ObjectExistsError,
     ObjectMissingError,
     ObjectStat,
     ObjectStore,
     StorageFullError,
     StorageUnavailableError,
+    is_key,
     require_key,
     require_name,
     require_prefix,
@@ -92,6 +94,11 @@ class LocalObjectStore(ObjectStore):
         return self._root / key
 
     @override
+    def download_url(self, key: str, *, seconds: int, method: DownloadMethod = "GET") -> str | None:
+        require_key(key)
+        return None
+
+    @override
     def delete(self, key: str) -> None:
         folder_name, name = _split(require_key(key))
         job_folder, fence = _split(folder_name)
@@ -109,7 +116,7 @@ class LocalObjectStore(ObjectStore):
         for folder_name, names, folder in self._walk("objects", prefix=require_prefix(prefix)):
             for name in names:
                 key = f"{folder_name}/{name}"
-                if key.startswith(prefix) and _is_key(key):
+                if key.startswith(prefix) and is_key(key):
                     status = find_regular(folder, name)
                     if status is not None:
                         yield _object_stat(key, status)
@@ -291,14 +298,6 @@ def _remove_if_empty(folder: int, name: str) -> None:
 def _split(path: str) -> tuple[str, str]:
     folder, _, name = path.rpartition("/")
     return folder, name
-
-
-def _is_key(text: str) -> bool:
-    try:
-        require_key(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _may_hold(folder: str, prefix: str) -> bool:

@@ -10,6 +10,7 @@ from typing_extensions import override
 from gen_video.errors import ServiceError
 from gen_video.storage.objects import (
     CHUNK_BYTES,
+    DownloadMethod,
     ObjectExistsError,
     ObjectMissingError,
     ObjectStat,
@@ -66,6 +67,11 @@ class MemoryObjectStore(ObjectStore):
     @override
     def local_path(self, key: str) -> Path | None:
         self._find(key)
+        return None
+
+    @override
+    def download_url(self, key: str, *, seconds: int, method: DownloadMethod = "GET") -> str | None:
+        require_key(key)
         return None
 
     @override

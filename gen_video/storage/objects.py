@@ -12,11 +12,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
 from gen_video.errors import NotFoundError, ServiceError
 
 CHUNK_BYTES = 256 * 1024
+
+DownloadMethod = Literal["GET", "HEAD"]
 
 _KEY = re.compile(
     r"objects/[0-9a-f]{2}/[a-z]{2,8}_[0-9A-Za-z]{22}/[0-9]{1,18}/[0-9]{1,6}\.[a-z0-9]{2,5}"
@@ -80,7 +82,15 @@ class ObjectStore(Protocol):
 
     All calls block and may be made from any thread or process. Besides what each names, every
     one may raise `StorageUnavailableError`, and `ValueError` for what is no key or public name.
+
+    Attributes:
+        has_public_names: Whether people can look into the store, and find a file under its public
+            name. Where they cannot (a bucket), there is one copy of the bytes and no second name:
+            `publish` only checks that the object is there, `is_published` says yes and `unpublish`
+            does nothing. The artifact row decides which bytes a name stands for either way.
     """
+
+    has_public_names: ClassVar[bool] = True
 
     def put(self, key: str, data: bytes) -> None:
         """Store durably and at once, or not at all.
@@ -116,7 +126,14 @@ class ObjectStore(Protocol):
         """Return the object's path on this machine for sendfile, None for a remote store.
 
         Raises:
-            ObjectMissingError: Nothing lies under the key.
+            ObjectMissingError: Nothing lies under the key; a remote store does not look.
+        """
+        ...
+
+    def download_url(self, key: str, *, seconds: int, method: DownloadMethod = "GET") -> str | None:
+        """Return an address from which anybody may fetch the object for so long.
+
+        Nobody looks whether the object is there. None: this store cannot.
         """
         ...
 
@@ -134,7 +151,7 @@ class ObjectStore(Protocol):
     def publish(self, key: str, name: str) -> None:
         """Show an object under a public name such as `images/{job}.png`, atomically.
 
-        Whatever had the name before is replaced.
+        Whatever had the name before is replaced. See `has_public_names`.
 
         Raises:
             ObjectMissingError: Nothing lies under the key.
@@ -154,7 +171,7 @@ class ObjectStore(Protocol):
         ...
 
     def probe(self) -> int:
-        """Write, read and delete a small file; return the free bytes.
+        """Write, read and delete a small file; return the free bytes, a huge number if unknown.
 
         Raises:
             StorageUnavailableError: It did not work.
@@ -172,13 +189,18 @@ def object_key(job_id: str, *, fence: int, index: int, extension: str) -> str:
     return require_key(f"objects/{folder}/{job_id}/{fence}/{index}.{extension}")
 
 
+def is_key(text: str) -> bool:
+    """Tell whether a text has the form of a key."""
+    return _KEY.fullmatch(text) is not None
+
+
 def require_key(key: str) -> str:
     """Return the key if it has the form of one.
 
     Raises:
         ValueError: It has not.
     """
-    if _KEY.fullmatch(key) is None:
+    if not is_key(key):
         raise ValueError(f"not an object key: {key!r}")
     return key
 

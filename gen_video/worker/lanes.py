@@ -1,16 +1,18 @@
 """Lanes: pictures and videos are claimed side by side, so that a picture need not wait for a film.
 
-The engine runs one task of each kind at a time and decides between two steps whose turn it is. A
-catalogue with one kind of model needs one lane.
+An engine runs one task of each kind at a time and decides between two steps whose turn it is. A
+worker has a lane per kind that its models make, with one loop per engine.
 """
 
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 
-from gen_video.engines.catalogue import Catalogue
+from gen_video.engines.catalogue import Catalogue, ModelSpec
+from gen_video.errors import ServiceError
+from gen_video.generation.queueing import queue_of
 from gen_video.generation.states import JobKind
 from gen_video.ids import new_id
 from gen_video.worker.loop import WorkerLoop
@@ -21,27 +23,46 @@ def new_worker_id() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{new_id('w')[-6:]}"
 
 
-def list_kinds(catalogue: Catalogue) -> list[JobKind]:
-    """Return the kinds of jobs that the models on offer can do."""
+class UnknownPoolError(ServiceError):
+    """A worker is told to serve a pool that no model on offer belongs to."""
+
+    code = "unknown_pool"
+    message_en = "No model on offer is in the pool {pool}. Pools: {known} (pool = … in models.toml)"
+    message_zh = "没有任何已启用的模型属于池 {pool}。可用的池：{known}（见 models.toml 的 pool）"
+
+
+def choose_models(catalogue: Catalogue, pools: Sequence[str]) -> list[ModelSpec]:
+    """Return the models of some pools, of all when none is named.
+
+    Raises:
+        UnknownPoolError: A pool has no model.
+    """
     specs = catalogue.list_models()
-    kinds = []
-    if any(spec.makes_pictures for spec in specs):
-        kinds.append(JobKind.IMAGE)
-    if any(spec.makes_videos for spec in specs):
-        kinds.append(JobKind.VIDEO)
-    return kinds
+    known = sorted({spec.pool for spec in specs})
+    for pool in pools:
+        if pool not in known:
+            raise UnknownPoolError(pool=pool[:60], known=", ".join(known))
+    return [spec for spec in specs if not pools or spec.pool in pools]
+
+
+def list_queues(specs: Sequence[ModelSpec], kind: JobKind) -> tuple[str, ...]:
+    """Return the queues in which jobs of a kind wait for some models."""
+    makes = {
+        JobKind.IMAGE: [spec for spec in specs if spec.makes_pictures],
+        JobKind.VIDEO: [spec for spec in specs if spec.makes_videos],
+    }
+    return tuple(sorted({queue_of(spec, kind) for spec in makes[kind]}))
 
 
 class Lanes:
-    """Several loops over one engine, started and stopped together.
+    """Several loops, started and stopped together.
 
     Args:
-        build: Returns the loop of one kind.
-        kinds: At least one.
+        loops: At least one.
     """
 
-    def __init__(self, build: Callable[[JobKind], WorkerLoop], kinds: list[JobKind]) -> None:
-        self._loops = [build(kind) for kind in kinds]
+    def __init__(self, loops: Sequence[WorkerLoop]) -> None:
+        self._loops = list(loops)
         self._failures: list[BaseException] = []
 
     def run(self) -> None:

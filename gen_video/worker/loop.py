@@ -2,17 +2,18 @@
 
 import threading
 import time
+from collections.abc import Callable, Collection
 
 import structlog
 
 from gen_video.errors import ServiceUnavailableError
+from gen_video.generation.execution import WorkerProfile
 from gen_video.generation.models import ClaimedJob
 from gen_video.generation.runner import JobRunner, RunReport
-from gen_video.generation.states import JobKind
-from gen_video.telemetry.metrics import Metrics
+from gen_video.generation.states import JobState
 from gen_video.wiring import Services
+from gen_video.worker.desk import Desk
 
-IDLE_LOOK_SECONDS = 1.0
 SIGN_OF_LIFE_SECONDS = 5.0
 DATABASE_PAUSE_SECONDS = 1.0
 
@@ -20,14 +21,13 @@ log = structlog.get_logger(__name__)
 
 
 class WorkerLoop:
-    """Runs jobs (of one kind) one after another until it is told to stop.
-
-    A wake-up from the change watcher makes the next look immediate; a missed one costs at most a
-    second.
+    """Runs jobs one after another until it is told to stop.
 
     Args:
-        worker_id: Names this process in leases.
-        kind: Only jobs of this kind; None for all.
+        profile: What it takes.
+        desk: Where it is woken and takes a slot.
+        resident: Returns the models that its engine has loaded.
+        idle_seconds: Returns how long to sleep at most before the next look.
     """
 
     def __init__(
@@ -35,31 +35,30 @@ class WorkerLoop:
         services: Services,
         runner: JobRunner,
         *,
-        metrics: Metrics,
-        worker_id: str,
-        kind: JobKind | None = None,
+        profile: WorkerProfile,
+        desk: Desk,
+        resident: Callable[[], Collection[str]],
+        idle_seconds: Callable[[], float],
     ) -> None:
         self._services = services
         self._runner = runner
-        self._metrics = metrics
+        self._metrics = services.metrics
         self._wake = threading.Event()
         self._is_stopping = threading.Event()
         self._is_idle = threading.Event()
         self._is_idle.set()
-        self._worker_id = worker_id
-        self._kind = kind
-        self._models = tuple(spec.id for spec in services.catalogue.list_models())
+        self._profile = profile
+        self._desk = desk
+        self._resident = resident
+        self._idle_seconds = idle_seconds
+        desk.join(self._wake.set)
 
     def run(self) -> None:
         """Work until `stop`; the running job is finished or given back before this returns."""
-        unsubscribe = self._services.watcher.subscribe(self._wake.set)
-        try:
-            while not self._is_stopping.is_set():
-                if not self._run_one():
-                    self._wake.wait(IDLE_LOOK_SECONDS)
-                    self._wake.clear()
-        finally:
-            unsubscribe()
+        while not self._is_stopping.is_set():
+            if not self._look():
+                self._wake.wait(self._idle_seconds())
+                self._wake.clear()
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns after the running job."""
@@ -73,6 +72,15 @@ class WorkerLoop:
     def give_back(self) -> None:
         """Stop the running job and return it to the queue."""
         self._runner.stop_for_drain()
+
+    def _look(self) -> bool:
+        end = self._desk.begin()
+        if end is None:
+            return False
+        try:
+            return self._run_one()
+        finally:
+            end()
 
     def _run_one(self) -> bool:
         # Busy before the claim: a drain that begins in between must find the job.
@@ -94,15 +102,16 @@ class WorkerLoop:
     def _claim(self) -> ClaimedJob | None:
         # Looking is a read: an idle worker takes no write lock and forces no disk writes.
         execution = self._services.execution
-        if not execution.has_due_job(self._models, self._kind):
+        if not execution.has_due_job(self._profile):
             return None
-        return execution.claim(worker_id=self._worker_id, models=self._models, kind=self._kind)
+        return execution.claim(self._profile, resident=self._resident())
 
     def _run_job(self, job: ClaimedJob) -> None:
         now = time.time()
         self._metrics.job_waited(
             kind=job.kind.value, seconds=max(0.0, now - job.created_at.timestamp())
         )
+        is_warm = job.input.model in self._resident()
         log.info("job_started", job_id=job.id, attempt=job.attempt, model=job.input.model)
         try:
             report = self._runner.run(job)
@@ -110,9 +119,9 @@ class WorkerLoop:
             # The database went away at the end: the lease runs out and the sweeper requeues.
             log.exception("job_left_to_sweeper", job_id=job.id, reason=str(error))
             return
-        self._note(job, report)
+        self._note(job, report, is_warm=is_warm)
 
-    def _note(self, job: ClaimedJob, report: RunReport) -> None:
+    def _note(self, job: ClaimedJob, report: RunReport, *, is_warm: bool) -> None:
         log.info(
             "job_ended", job_id=job.id, outcome=report.outcome, seconds=round(report.seconds, 3)
         )
@@ -123,3 +132,5 @@ class WorkerLoop:
             seconds=report.seconds,
         )
         self._metrics.files_encoded(kind=job.kind.value, seconds=report.encode_seconds)
+        if report.outcome == JobState.SUCCEEDED:
+            self._services.execution.note_speed(job, seconds=report.seconds, is_warm=is_warm)

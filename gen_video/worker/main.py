@@ -4,22 +4,30 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from gen_video import __version__
 from gen_video.engines.host import EngineHost
 from gen_video.errors import ServiceError
+from gen_video.generation.execution import WorkerProfile
 from gen_video.generation.runner import JobRunner
 from gen_video.generation.states import JobKind
+from gen_video.queues.slots import Slots
+from gen_video.queues.wakeups import WakeUpListener
 from gen_video.settings import Settings
 from gen_video.telemetry.logs import configure_logging
-from gen_video.wiring import Services, build_engine, build_services
-from gen_video.worker.lanes import Lanes, list_kinds, new_worker_id
+from gen_video.wiring import Services, build_engines, build_services
+from gen_video.worker.desk import Desk
+from gen_video.worker.lanes import Lanes, choose_models, list_queues, new_worker_id
 from gen_video.worker.loop import SIGN_OF_LIFE_SECONDS, WorkerLoop
 
 KILL_GRACE_SECONDS = 8.0
+LISTENER_STOP_SECONDS = 3.0
+IDLE_LOOK_SECONDS = 1.0
+LISTENING_LOOK_SECONDS = 5.0
+"""A wake-up that was lost costs at most this."""
 
 log = structlog.get_logger(__name__)
 
@@ -34,33 +42,47 @@ def run_worker(settings: Settings) -> int:
     )
     services = build_services(settings)
     services.require_schema()
-    engine = build_engine(
+    engines = build_engines(
         settings,
         services.catalogue,
         on_restart=lambda reason: services.metrics.engine_restarted(reason=reason),
     )
     try:
-        return Worker(services, engine).run()
+        return Worker(services, engines).run()
     finally:
-        engine.close()
+        for engine in engines:
+            engine.close()
         services.close()
 
 
 class Worker:
-    """One worker process: the loop, the sweeper and the sign of life on their threads."""
+    """One worker process: the loops, the sweeper and the sign of life on their threads.
 
-    def __init__(self, services: Services, engine: EngineHost) -> None:
+    Args:
+        engines: Each does one job of each kind at a time.
+    """
+
+    def __init__(self, services: Services, engines: Sequence[EngineHost]) -> None:
+        settings = services.settings
         self._services = services
-        self._engine = engine
+        self._engines = list(engines)
         self._is_over = threading.Event()
+        self._specs = choose_models(services.catalogue, settings.worker_pools)
+        self._models = tuple(spec.id for spec in self._specs)
         self._worker_id = new_worker_id()
-        self._models = tuple(spec.id for spec in services.catalogue.list_models())
-        self._lanes = Lanes(self._build_loop, list_kinds(services.catalogue))
+        self._listeners: list[WakeUpListener] = []
+        self._desks: list[Desk] = []
+        self.lanes = Lanes([loop for kind in JobKind for loop in self._build_lane(kind)])
+        self.profile = self._profile([queue for kind in JobKind for queue in self._queues(kind)])
 
     def run(self) -> int:
         """Work until told to stop, then drain; return the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        return self.work()
+
+    def work(self) -> int:
+        """Do what `run` does, for a process whose signals are another's business."""
         sides = [
             threading.Thread(target=self._sweep, name="sweeper", daemon=True),
             threading.Thread(target=self._give_signs, name="signs-of-life", daemon=True),
@@ -68,8 +90,10 @@ class Worker:
         for side in sides:
             side.start()
         self._warm_up()
-        log.info("worker_started", worker_id=self._worker_id, models=self._models)
-        self._lanes.run()
+        self.listen()
+        log.info("worker_started", worker_id=self._worker_id, queues=self.profile.queues)
+        self.lanes.run()
+        self.stop_listening()
         self._is_over.set()
         for side in sides:
             side.join(timeout=SIGN_OF_LIFE_SECONDS)
@@ -77,39 +101,101 @@ class Worker:
         log.info("worker_stopped", worker_id=self._worker_id)
         return 0
 
-    def _build_loop(self, kind: JobKind) -> WorkerLoop:
+    def drain(self) -> None:
+        """Finish the running jobs within the drain time, else give them back."""
+        self.lanes.stop()
+        self.stop_listening()
+        if not self.lanes.wait_until_idle(self._services.settings.drain_seconds):
+            self.lanes.give_back()
+            self.lanes.wait_until_idle(KILL_GRACE_SECONDS)
+
+    def listen(self) -> None:
+        """Listen: to the broker, or without one to the database."""
+        for listener in self._listeners:
+            listener.start()
+        if self._services.dispatcher is not None:
+            self._services.dispatcher.patrol()
+        if not self._listeners:
+            for desk in self._desks:
+                self._services.watcher.subscribe(desk.ring)
+
+    def stop_listening(self) -> None:
+        """Hear nothing more."""
+        for desk in self._desks:
+            desk.close()
+        for listener in self._listeners:
+            listener.stop(LISTENER_STOP_SECONDS)
+
+    def _queues(self, kind: JobKind) -> tuple[str, ...]:
+        return list_queues(self._specs, kind)
+
+    def _profile(self, queues: Sequence[str]) -> WorkerProfile:
+        return WorkerProfile(
+            worker_id=self._worker_id,
+            queues=tuple(queues),
+            models=self._models,
+            tiers=self._services.settings.worker_tiers,
+            slots=len(self._engines),
+        )
+
+    def _build_lane(self, kind: JobKind) -> list[WorkerLoop]:
+        queues = self._queues(kind)
+        if not queues:
+            return []
+        slots = Slots(len(self._engines))
+        desk = Desk(slots)
+        self._desks.append(desk)
+        name = f"{self._worker_id}-{kind}"  # a broker knows each listener by its name
+        listener = self._services.listen(queues, desk.hear, slots=slots, name=name)
+        if listener is not None:
+            self._listeners.append(listener)
+        profile = self._profile(queues)
+
+        def idle_seconds() -> float:
+            is_woken = listener is not None and listener.is_connected
+            return LISTENING_LOOK_SECONDS if is_woken else IDLE_LOOK_SECONDS
+
+        return [
+            self._build_loop(engine, profile=profile, desk=desk, idle_seconds=idle_seconds)
+            for engine in self._engines
+        ]
+
+    def _build_loop(
+        self,
+        engine: EngineHost,
+        *,
+        profile: WorkerProfile,
+        desk: Desk,
+        idle_seconds: Callable[[], float],
+    ) -> WorkerLoop:
         runner = JobRunner(
             execution=self._services.execution,
-            engine=self._engine,
+            engine=engine,
             objects=self._services.objects,
             version=__version__,
         )
         return WorkerLoop(
             self._services,
             runner,
-            metrics=self._services.metrics,
-            worker_id=self._worker_id,
-            kind=kind,
+            profile=profile,
+            desk=desk,
+            resident=engine.resident_models,
+            idle_seconds=idle_seconds,
         )
 
     def _on_signal(self, _number: int, _frame: object) -> None:
-        threading.Thread(target=self._drain, name="drain", daemon=True).start()
-
-    def _drain(self) -> None:
-        """Finish the running job within the drain time, else give it back."""
-        self._lanes.stop()
-        if not self._lanes.wait_until_idle(self._services.settings.drain_seconds):
-            self._lanes.give_back()
-            self._lanes.wait_until_idle(KILL_GRACE_SECONDS)
+        threading.Thread(target=self.drain, name="drain", daemon=True).start()
 
     def _warm_up(self) -> None:
         for model_id in self._services.settings.preload_models:
-            if self._services.catalogue.find(model_id) is not None:
-                self._engine.warm(model_id)
+            if model_id in self._models:
+                for engine in self._engines:
+                    engine.warm(model_id)
 
     def _sweep(self) -> None:
-        while not self._is_over.wait(self._services.settings.sweep_seconds):
-            self._guarded("sweep_failed", self._services.sweeper.sweep)
+        seconds = self._services.settings.sweep_seconds
+        while not self._is_over.wait(seconds):
+            self._guarded("sweep_failed", lambda: self._services.sweeper.sweep_if_due(seconds))
 
     def _give_signs(self) -> None:
         while True:
@@ -118,12 +204,12 @@ class Worker:
                 return
 
     def _give_sign(self) -> None:
+        resident = {model for engine in self._engines for model in engine.resident_models()}
         self._services.execution.see_worker(
-            worker_id=self._worker_id,
+            self.profile,
             host=socket.gethostname(),
             pid=os.getpid(),
-            models=self._models,
-            resident=self._engine.resident_models(),
+            resident=sorted(resident),
             state="running",
         )
 

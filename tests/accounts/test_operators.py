@@ -24,7 +24,7 @@ from tests.accounts.conftest import PEPPER
 from tests.db.clocked import START, ClockedDatabase, on_sqlite_only
 
 FREE, PAID = DEFAULT_PLANS
-STUDIO = replace(FREE, id="studio", tier="paid", images_per_day=1_000, priority=20)
+STUDIO = replace(FREE, id="studio", tier="paid", images_per_day=1_000, weight=20)
 RACERS = 8
 
 

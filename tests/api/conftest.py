@@ -15,12 +15,9 @@ from starlette.testclient import TestClient
 from gen_video.api.app import create_app
 from gen_video.db.schema import metadata
 from gen_video.egress.memory import MemoryFetcher
-from gen_video.generation.runner import JobRunner
-from gen_video.generation.states import JobKind
 from gen_video.settings import Settings
 from gen_video.wiring import Services, build_engine, build_services
-from gen_video.worker.lanes import Lanes, list_kinds
-from gen_video.worker.loop import WorkerLoop
+from gen_video.worker.main import Worker
 
 FREE_KEY = "test-key-123"
 PAID_KEY = "demo-key-456"
@@ -107,23 +104,16 @@ def working(door: Door) -> Iterator[Door]:
 def worker_of(services: Services) -> Iterator[None]:
     """Run a worker on a thread while the block runs."""
     engine = build_engine(services.settings, services.catalogue)
-
-    def build(kind: JobKind) -> WorkerLoop:
-        runner = JobRunner(
-            execution=services.execution, engine=engine, objects=services.objects, version="test"
-        )
-        return WorkerLoop(
-            services, runner, metrics=services.metrics, worker_id="worker-1", kind=kind
-        )
-
-    loop = Lanes(build, list_kinds(services.catalogue))
-    thread = threading.Thread(target=loop.run, name="worker")
+    worker = Worker(services, [engine])
+    worker.listen()
+    thread = threading.Thread(target=worker.lanes.run, name="worker")
     thread.start()
     try:
         yield
     finally:
-        loop.stop()
-        loop.give_back()
+        worker.lanes.stop()
+        worker.lanes.give_back()
+        worker.stop_listening()
         thread.join(timeout=20)
         engine.close()
 

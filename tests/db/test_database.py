@@ -49,9 +49,12 @@ def held_open(database: Database) -> Iterator[None]:
             transaction.rollback()
 
 
-@pytest.fixture
-def postgresql(postgresql_url: str) -> Iterator[Database]:
-    database = Database(postgresql_url)
+@pytest.fixture(params=["direct", "pgbouncer"])
+def postgresql(request: pytest.FixtureRequest) -> Iterator[Database]:
+    if request.param == "direct":
+        database = Database(request.getfixturevalue("postgresql_url"))
+    else:
+        database = Database(request.getfixturevalue("pooled_url"), pooler="transaction")
     database.write(notes.create)
     yield database
     database.close()
@@ -311,7 +314,9 @@ def test_a_folder_that_is_not_there_is_told_as_unavailable(tmp_path: Path) -> No
 def test_a_connection_that_the_server_dropped_is_replaced_unseen(postgresql: Database) -> None:
     """As after a restart of the server: the pool holds a dead connection."""
     postgresql.read(count_notes)
-    killer = Database(postgresql.url.render_as_string(hide_password=False))
+    killer = Database(
+        postgresql.url.render_as_string(hide_password=False), pooler=postgresql.pooler
+    )
     killer.write(
         lambda connection: connection.execute(
             text(
@@ -355,6 +360,7 @@ def test_postgresql_tells_its_own_time(postgresql: Database) -> None:
     wrong = Database(
         postgresql.url.render_as_string(hide_password=False),
         clock=lambda: datetime(1999, 1, 1, tzinfo=UTC),
+        pooler=postgresql.pooler,
     )
 
     told = wrong.read(wrong.now)

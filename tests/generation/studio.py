@@ -22,10 +22,13 @@ from gen_video.engines.catalogue import (
 )
 from gen_video.generation.audit import AuditService
 from gen_video.generation.endings import Endings
-from gen_video.generation.execution import ExecutionService
+from gen_video.generation.execution import ExecutionService, WorkerProfile
+from gen_video.generation.mending import QueueMender
 from gen_video.generation.models import ClaimedJob, Delivery, Job
+from gen_video.generation.queueing import Queueing
 from gen_video.generation.requests import ImageRequest
 from gen_video.generation.service import JobService
+from gen_video.generation.speeds import Speeds
 from gen_video.generation.submission import Request, RetryHints, Submitter
 from gen_video.generation.sweeper import Sweeper
 from gen_video.generation.tables import job_attempts, jobs
@@ -40,7 +43,10 @@ LEASE = timedelta(seconds=60)
 DEADLINE = timedelta(hours=24)
 RETENTION = timedelta(days=30)
 SWEEP_GRACE = timedelta(seconds=10)
+PATIENCE = timedelta(seconds=30)
+BATCH_AGEING = timedelta(minutes=10)
 DAY = "2026-03-10"
+QUEUES = ("default.image", "default.video")
 
 LAKE = ImageRequest(prompt="a lake", seed=7)
 ADAPTERS = frozenset({"mia", "ink"})
@@ -84,6 +90,13 @@ PAINT = SKETCH.model_copy(
 )
 CATALOGUE = Catalogue([SKETCH, PAINT], default_image_model="sketch")
 MODELS = ("sketch", "paint")
+
+
+def profile(
+    worker_id: str = "worker", models: Sequence[str] = MODELS, queues: Sequence[str] = QUEUES
+) -> WorkerProfile:
+    """Return a worker that takes everything."""
+    return WorkerProfile(worker_id=worker_id, queues=tuple(queues), models=tuple(models))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +146,7 @@ class Studio:
 
     def claim(self, worker_id: str = "worker", models: Sequence[str] = MODELS) -> ClaimedJob:
         """Claim the next job, which must be there."""
-        claimed = self.execution.claim(worker_id=worker_id, models=models)
+        claimed = self.execution.claim(profile(worker_id, models))
         assert claimed is not None
         return claimed
 
@@ -245,7 +258,9 @@ def open_studio(
     accounts = AccountService(database, pepper=b"pepper", allow_test_keys=False)
     quotas = QuotaService(database, accounts, timezone=ZoneInfo("Asia/Shanghai"))
     ledger = LedgerService()
-    endings = Endings(accounts=accounts, quotas=quotas, ledger=ledger)
+    speeds = Speeds()
+    queueing = Queueing(accounts=accounts, catalogue=catalogue, speeds=speeds)
+    endings = Endings(accounts=accounts, quotas=quotas, ledger=ledger, queueing=queueing)
     submitter = Submitter(
         database=database,
         accounts=accounts,
@@ -254,6 +269,7 @@ def open_studio(
         objects=objects,
         catalogue=catalogue,
         adapters=ADAPTERS,
+        queueing=queueing,
         queue_limit=queue_limit,
         deadline=DEADLINE,
     )
@@ -266,11 +282,19 @@ def open_studio(
         execution=ExecutionService(
             database=database,
             endings=endings,
+            speeds=speeds,
+            catalogue=catalogue,
+            patience=PATIENCE,
             lease=lease,
             attempts=attempts,
             retention=retention,
         ),
-        sweeper=Sweeper(database=database, endings=endings, objects=objects),
+        sweeper=Sweeper(
+            database=database,
+            endings=endings,
+            objects=objects,
+            mender=QueueMender(database=database, queueing=queueing, batch_ageing=BATCH_AGEING),
+        ),
         auditor=AuditService(
             database=database,
             accounts=accounts,

@@ -19,7 +19,7 @@ from gen_video.generation.execution import MAX_BACKOFF_SECONDS, backoff
 from gen_video.generation.states import JobState
 from gen_video.quotas.models import KindQuota
 from tests.db.clocked import START, on_sqlite_only
-from tests.generation.studio import LAKE, LEASE, MODELS, RETENTION, Studio, open_studio
+from tests.generation.studio import profile, LAKE, LEASE, MODELS, RETENTION, Studio, open_studio
 
 FAILED = EngineFailedError("no luck")
 CRASHES = (EngineCrashedError("SIGSEGV"), EngineOutOfMemoryError(), EngineHungError(180.0))
@@ -165,7 +165,7 @@ def test_a_failure_that_cannot_pass_ends_the_job_at_once(studio: Studio, caller:
     assert state is job.state is JobState.FAILED
     assert job.error is not None
     assert job.error.code == "model_unavailable"
-    assert studio.execution.claim(worker_id="worker", models=MODELS) is None
+    assert studio.execution.claim(profile("worker", MODELS)) is None
     assert studio.findings() == []
 
 
@@ -267,4 +267,4 @@ def test_an_attempt_within_its_lease_is_nobody_elses(studio: Studio, caller: Cal
     studio.database.advance(LEASE)
 
     assert studio.sweeper.sweep().is_empty
-    assert studio.execution.claim(worker_id="other", models=MODELS) is None
+    assert studio.execution.claim(profile("other", MODELS)) is None

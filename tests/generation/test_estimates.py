@@ -8,7 +8,7 @@ import pytest
 from gen_video.accounts.models import Caller
 from gen_video.engines.errors import EngineFailedError
 from gen_video.generation import estimates
-from gen_video.generation.estimates import SAMPLE_JOBS, WORKER_SILENT_AFTER
+from gen_video.generation.estimates import WORKER_SILENT_AFTER
 from gen_video.generation.models import JobProgress, QueueFigures
 from tests.db.clocked import on_sqlite_only
 from tests.generation.cinema import SCREEN, WAVES

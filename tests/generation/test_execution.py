@@ -14,7 +14,7 @@ from gen_video.generation.states import JobState
 from gen_video.storage.memory import MemoryObjectStore
 from tests.db.clocked import START, on_sqlite_only
 from tests.generation.conftest import OpenDatabase
-from tests.generation.studio import LAKE, LEASE, MODELS, Studio, open_studio
+from tests.generation.studio import profile, LAKE, LEASE, MODELS, Studio, open_studio
 
 SECOND = timedelta(seconds=1)
 HALFWAY = JobProgress(stage="denoising", step=2, steps=4)
@@ -36,8 +36,8 @@ def test_a_claimed_job_is_leased_under_a_new_fence(studio: Studio, caller: Calle
 
 
 def test_an_empty_queue_gives_nothing(studio: Studio) -> None:
-    assert not studio.execution.has_due_job(MODELS)
-    assert studio.execution.claim(worker_id="worker", models=MODELS) is None
+    assert not studio.execution.has_due_job(profile(models=MODELS))
+    assert studio.execution.claim(profile("worker", MODELS)) is None
 
 
 def test_a_higher_plan_goes_first_and_within_a_plan_the_older_job(
@@ -68,9 +68,9 @@ def test_a_worker_claims_only_jobs_of_its_models(studio: Studio, caller: Caller)
     painted = studio.submit(caller, replace(LAKE, model="paint"))
 
     assert studio.claim(models=["paint"]).id == painted.id
-    assert not studio.execution.has_due_job(["paint"])
-    assert studio.execution.claim(worker_id="worker", models=["paint"]) is None
-    assert studio.execution.has_due_job(["sketch"])
+    assert not studio.execution.has_due_job(profile(models=["paint"]))
+    assert studio.execution.claim(profile("worker", ["paint"])) is None
+    assert studio.execution.has_due_job(profile(models=["sketch"]))
 
 
 def test_a_job_that_waits_for_its_next_attempt_is_not_claimed_before(
@@ -81,11 +81,11 @@ def test_a_job_that_waits_for_its_next_attempt_is_not_claimed_before(
     not_before = studio.row(job.id).not_before
 
     studio.database.moment = not_before - timedelta(microseconds=1)
-    assert not studio.execution.has_due_job(MODELS)
-    assert studio.execution.claim(worker_id="worker", models=MODELS) is None
+    assert not studio.execution.has_due_job(profile(models=MODELS))
+    assert studio.execution.claim(profile("worker", MODELS)) is None
 
     studio.database.moment = not_before
-    assert studio.execution.has_due_job(MODELS)
+    assert studio.execution.has_due_job(profile(models=MODELS))
     assert studio.claim().id == job.id
 
 
@@ -98,7 +98,7 @@ def test_workers_that_race_never_claim_the_same_job(
     def work(number: int) -> list[str]:
         mine: list[str] = []
         execution = studios[number % 2].execution
-        while (job := execution.claim(worker_id=f"w{number}", models=MODELS)) is not None:
+        while (job := execution.claim(profile(f"w{number}", MODELS))) is not None:
             mine.append(job.id)
         return mine
 

@@ -31,7 +31,7 @@ from gen_video.generation.tables import jobs
 from gen_video.quotas.models import QuotaExceededError
 from gen_video.storage.memory import MemoryObjectStore
 from tests.generation.fakes import FlakyDatabase
-from tests.generation.studio import LAKE, LEASE, MODELS, AnyRow, open_studio
+from tests.generation.studio import profile, LAKE, LEASE, MODELS, AnyRow, open_studio
 
 ERRORS = (
     EngineFailedError("no luck"),
@@ -98,7 +98,7 @@ class JobMachine:
             self.states[found.job.id] = JobState.QUEUED
 
     def claim(self) -> None:
-        job = self.studio.execution.claim(worker_id="worker", models=MODELS)
+        job = self.studio.execution.claim(profile("worker", MODELS))
         if job is None:
             return
         assert job.id not in self.holding, "two workers have the same job"

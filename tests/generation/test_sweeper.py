@@ -16,7 +16,7 @@ from gen_video.quotas.models import KindQuota
 from gen_video.storage.memory import MemoryObjectStore
 from tests.db.clocked import START, on_sqlite_only
 from tests.generation.conftest import OpenDatabase
-from tests.generation.studio import DEADLINE, LAKE, LEASE, MODELS, Studio, open_studio
+from tests.generation.studio import profile, DEADLINE, LAKE, LEASE, MODELS, Studio, open_studio
 
 SECOND = timedelta(seconds=1)
 EMPTY = SweepReport(
@@ -118,7 +118,7 @@ def test_a_job_that_did_not_start_before_its_deadline_expires_and_costs_nothing(
     assert job.error.code == "deadline_exceeded"
     assert studio.window(caller) == KindQuota(limit=10, used=0, reserved=0)
     assert studio.in_flight(caller) == 0
-    assert studio.execution.claim(worker_id="worker", models=MODELS) is None
+    assert studio.execution.claim(profile("worker", MODELS)) is None
     assert studio.findings() == []
 
 

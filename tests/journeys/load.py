@@ -38,7 +38,6 @@ def make_keys(service: RunningService, count: int, *, images_per_day: int) -> li
                 max_pictures=10,
                 max_work=AMPLE**2,
                 max_video_work=AMPLE**2,
-                priority=0,
             )
         )
         keys = []

@@ -2,7 +2,9 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -11,11 +13,14 @@ from gen_video.storage.local import LocalObjectStore
 from gen_video.storage.memory import MemoryObjectStore
 from gen_video.storage.objects import (
     CHUNK_BYTES,
+    DownloadMethod,
     ObjectExistsError,
     ObjectMissingError,
     ObjectStore,
     object_key,
 )
+from gen_video.storage.s3 import S3ObjectStore
+from tests.buckets import bucket_server
 
 JOB = "job_0123456789abcdefghijAB"
 KEY = object_key(JOB, fence=1, index=0, extension="png")
@@ -23,10 +28,12 @@ OTHER_KEY = object_key(JOB, fence=2, index=0, extension="png")
 NAME = f"images/{JOB}.png"
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "s3"])
 def objects(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "local":
         return LocalObjectStore(tmp_path / "store")
+    if request.param == "s3":
+        return bucket_server().fresh_store()
     return MemoryObjectStore()
 
 
@@ -110,9 +117,11 @@ def test_of_many_writers_of_one_key_exactly_one_wins(objects: ObjectStore) -> No
 
 
 def test_missing_objects_are_reported_as_missing(objects: ObjectStore) -> None:
-    for call in (objects.stat, objects.read, objects.local_path):
+    for call in (objects.stat, objects.read):
         with pytest.raises(ObjectMissingError):
             call(KEY)
+    with pytest.raises(ObjectMissingError):
+        objects.read(KEY, start=3, length=0)
     with pytest.raises(ObjectMissingError):
         objects.publish(KEY, NAME)
 
@@ -180,8 +189,10 @@ def test_listing_can_be_narrowed_to_a_prefix(objects: ObjectStore) -> None:
 
 
 def test_a_public_name_can_be_shown_and_taken_back(objects: ObjectStore) -> None:
+    """Where people cannot look into the store, it never lacks a name, and none is ever shown."""
+    is_named_before = not objects.has_public_names
     objects.put(KEY, b"picture")
-    assert not objects.is_published(NAME)
+    assert objects.is_published(NAME) is is_named_before
 
     objects.publish(KEY, NAME)
     objects.publish(KEY, NAME)
@@ -189,8 +200,34 @@ def test_a_public_name_can_be_shown_and_taken_back(objects: ObjectStore) -> None
 
     objects.unpublish(NAME)
     objects.unpublish(NAME)
-    assert not objects.is_published(NAME)
+    assert objects.is_published(NAME) is is_named_before
     assert content(objects) == b"picture"
+    assert [found.key for found in objects.list_keys()] == [KEY]
+
+
+def test_where_an_object_lies_on_this_machine_is_a_path_or_nowhere(objects: ObjectStore) -> None:
+    objects.put(KEY, b"picture")
+
+    path = objects.local_path(KEY)
+
+    assert path is None or path.read_bytes() == b"picture"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_download_address_leads_to_the_object(
+    objects: ObjectStore, method: DownloadMethod
+) -> None:
+    objects.put(KEY, b"picture")
+
+    url = objects.download_url(KEY, seconds=60, method=method)
+
+    if url is None:
+        assert not isinstance(objects, S3ObjectStore)
+        return
+    with urlopen(Request(url, method=method), timeout=10) as answer:  # noqa: S310 - loopback
+        assert answer.headers["Content-Type"] == "image/png"
+        assert answer.headers["Content-Length"] == "7"
+        assert answer.read() == (b"picture" if method == "GET" else b"")
 
 
 def test_a_probe_tells_the_free_bytes_and_leaves_nothing(objects: ObjectStore) -> None:
@@ -200,7 +237,8 @@ def test_a_probe_tells_the_free_bytes_and_leaves_nothing(objects: ObjectStore) -
 
 @pytest.mark.parametrize("key", ["../secret", f"objects/ab/{JOB}/1/../0.png", "objects/x\x00.png"])
 def test_what_is_no_key_reaches_no_disk(objects: ObjectStore, key: str) -> None:
-    for call in (objects.stat, objects.read, objects.local_path, objects.delete):
+    calls = (objects.stat, objects.read, objects.local_path, objects.delete)
+    for call in (*calls, partial(objects.download_url, seconds=60)):
         with pytest.raises(ValueError, match="not an object key"):
             call(key)
     with pytest.raises(ValueError, match="not an object key"):

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from gen_video.accounts.models import Caller
 from gen_video.api.preferences import Preference
 from gen_video.api.problems import language_of, problem
+from gen_video.api.v1.links import file_urls
 from gen_video.api.v1.views import (
     accepted_view,
     generated_view,
@@ -75,7 +76,7 @@ async def answer(
         return _json(accepted_view(job, hints=hints), HTTPStatus.ACCEPTED, headers)
     if job.state is JobState.SUCCEEDED:
         show = video_generated_view if job.kind is JobKind.VIDEO else generated_view
-        return _json(show(job, hints=hints), HTTPStatus.OK, headers)
+        return _json(show(job, file_url=file_urls(services), hints=hints), HTTPStatus.OK, headers)
     return failed_job_problem(request, job, headers=headers)
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 
 from gen_video.accounts.models import Caller
+from gen_video.api.v1.links import file_urls
 from gen_video.api.v1.views import job_view, progress_view
 from gen_video.errors import Language
 from gen_video.generation.models import Job, JobProgress, JobSnapshot
@@ -50,7 +51,8 @@ async def job_events(
         number = event_number(snapshot)
         if snapshot.state.is_terminal:
             final = await services.threads.run(services.jobs.get, caller, job.id)
-            data = job_view(final, language).model_dump(mode="json")
+            view = job_view(final, language, file_url=file_urls(services))
+            data = view.model_dump(mode="json")
             yield format_event(final.state.value, number=max(number, seen), data=data)
             return
         if number > seen:

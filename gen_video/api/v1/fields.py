@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gen_video.generation.requests import ImageRequest, OutputFormat
+from gen_video.generation.shares import Priority
 
 HUGE = 2**53
 Whole = Annotated[int, Field(ge=-HUGE, le=HUGE)]
@@ -40,6 +41,15 @@ ModelId = Annotated[
 Notes = Annotated[
     dict[str, str] | None,
     Field(description=says("Your own notes, up to 16 short texts", "自定义备注，最多 16 项短文本")),
+]
+Hurry = Annotated[
+    Literal["interactive", "batch"] | None,
+    Field(
+        description=says(
+            "batch waits until nobody's interactive job does; interactive if left out",
+            "batch 在没有交互任务等待时才处理；默认 interactive",
+        )
+    ),
 ]
 Ignored = Annotated[
     Any, Field(description=says("Taken and ignored", "为兼容旧客户端而接受，不起作用"))
@@ -102,6 +112,7 @@ class ImageFields(BaseModel):
     )
     style_lora: Name | None = Field(None, description=says("As above", "同上"))
     metadata: Notes = None
+    priority: Hurry = None
     use_model_manager: Ignored = None
     task: Ignored = None
 
@@ -124,6 +135,7 @@ class ImageFields(BaseModel):
             character_lora=self.character_lora,
             style_lora=self.style_lora,
             metadata=self.metadata or {},
+            priority=self.priority or Priority.INTERACTIVE.value,
         )
 
 

@@ -1,24 +1,41 @@
 """Finished files: `GET` and `HEAD /files/images/{name}`.
 
-An unguessable name is the capability, as existing clients expect; a setting asks for a key too.
+An unguessable name is the capability, as existing clients expect; a setting asks for the owner's
+key too, or for a signed link that expires.
 The artifact row decides which bytes a name stands for, so a publishing that a crash cut short
 changes nothing here.
 """
 
-import re
+from collections.abc import AsyncIterator, Iterator
+from http import HTTPStatus
+from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, Response, StreamingResponse
+import structlog
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import (
+    FileResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.requests import ClientDisconnect
 
-from gen_video.api.dependencies import ServicesDep, require_caller
+from gen_video.api.dependencies import ServicesDep, find_key, require_caller
 from gen_video.api.v1 import PREFIX
+from gen_video.api.v1.ranges import find_part, is_range
+from gen_video.clock import utc_now
+from gen_video.errors import ServiceError
 from gen_video.generation.models import Artifact
-from gen_video.storage.objects import ObjectMissingError
+from gen_video.storage.objects import DownloadMethod, ObjectMissingError
+from gen_video.storage.signatures import LinkExpiredError, LinkInvalidError
 from gen_video.wiring import Services
 
 MAX_RANGES = 4
 FOLDER = f"{PREFIX}/files/"
-_RANGES = re.compile(r"bytes=[ \t]*([0-9]+-[0-9]*|-[0-9]+)([ \t]*,[ \t]*([0-9]+-[0-9]*|-[0-9]+))*")
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix=PREFIX, tags=["files"])
 
@@ -36,6 +53,9 @@ class _StoredFile(FileResponse):
     responses={
         200: {"content": {"image/png": {}, "video/mp4": {}}},
         206: {"description": "A part / 部分内容"},
+        307: {"description": "It is fetched from the object store / 跳转至对象存储下载"},
+        403: {"description": "The link is invalid or has expired / 链接无效或已过期"},
+        416: {"description": "There is no such part / 请求的范围不存在"},
     },
 )
 async def get_file(
@@ -43,49 +63,149 @@ async def get_file(
     services: ServicesDep,
     folder: str,
     name: str,
+    *,
+    expires: Annotated[str, Query(description="Of a signed link / 签名链接的到期时间")] = "",
+    signature: Annotated[str, Query(description="Of a signed link / 签名链接的签名")] = "",
 ) -> Response:
     """Send a finished file; `Range`, `If-None-Match` and `HEAD` are understood.
 
     下载文件：支持 `Range`、`If-None-Match` 与 `HEAD`。
     """
-    artifact = await _find(request, services, f"{folder}/{name}")
+    asked = _Asked(f"{folder}/{name}", expires, signature)
+    artifact = await _find(request, services, asked)
     headers = _headers(artifact, name)
     if _has_it(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     try:
-        path = await services.threads.run(services.objects.local_path, artifact.storage_key)
+        return await _deliver(request, services, artifact, headers=headers)
     except ObjectMissingError:
         # Deleted since it was looked up: say so, if that is why.
-        await _find(request, services, artifact.public_name)
+        await _find(request, services, asked)
         raise
+
+
+class _Asked(NamedTuple):
+    """A file's public name, and the signed link to it, if it is one."""
+
+    name: str
+    expires: str
+    signature: str
+
+
+async def _find(request: Request, services: Services, asked: _Asked) -> Artifact:
+    access = services.settings.file_access
+    if access == "link" or (access == "signed" and _is_let_in(request, services, asked)):
+        return await services.threads.run(services.jobs.get_file, asked.name)
+    caller = await require_caller(request, services)
+    return await services.threads.run(services.jobs.get_file_of, caller, asked.name)
+
+
+def _is_let_in(request: Request, services: Services, asked: _Asked) -> bool:
+    """Tell whether a link lets its holder in; with a key, a link may be wrong or old.
+
+    Nobody has looked yet whether there is such a file: what a wrong link answers says nothing.
+    """
+    if not (asked.expires or asked.signature):
+        return False
+    try:
+        services.links.require_valid(
+            asked.name,
+            expires=asked.expires,
+            signature=asked.signature,
+            now=utc_now().timestamp(),
+        )
+    except (LinkInvalidError, LinkExpiredError):
+        if find_key(request) is None:
+            raise
+        return False
+    return True
+
+
+async def _deliver(
+    request: Request, services: Services, artifact: Artifact, *, headers: dict[str, str]
+) -> Response:
+    """Send a file from this machine, or from where it is; or tell where that is."""
+    if services.settings.file_delivery == "redirect":
+        url = await _find_elsewhere(request, services, artifact)
+        if url is not None:
+            return RedirectResponse(url, headers={"Cache-Control": "no-store"})
+    path = await services.threads.run(services.objects.local_path, artifact.storage_key)
     if path is not None:
         _forget_bad_range(request)
         return _StoredFile(path, media_type=artifact.mime, headers=headers)
-    chunks = await services.threads.run(services.objects.read, artifact.storage_key)
-    length = {"Content-Length": str(artifact.size_bytes)}
-    return StreamingResponse(chunks, media_type=artifact.mime, headers=headers | length)
+    return await _send_remote(request, services, artifact, headers=headers)
+
+
+async def _find_elsewhere(request: Request, services: Services, artifact: Artifact) -> str | None:
+    method: DownloadMethod = "HEAD" if request.method == "HEAD" else "GET"
+    return await services.threads.run(
+        services.objects.download_url,
+        artifact.storage_key,
+        seconds=services.settings.file_url_seconds,
+        method=method,
+    )
+
+
+async def _send_remote(
+    request: Request, services: Services, artifact: Artifact, *, headers: dict[str, str]
+) -> Response:
+    """Pass a file on as it comes from the store.
+
+    A thread is taken for each chunk, not for the whole: a slow client holds none. These are not
+    the door's threads, so that a slow store leaves those for everything else.
+    """
+    size = artifact.size_bytes
+    headers = headers | {"Accept-Ranges": "bytes", "Content-Length": str(size)}
+    if request.method == "HEAD":
+        return Response(media_type=artifact.mime, headers=headers)
+    part = find_part(_wanted_range(request, headers["ETag"]), size_bytes=size)
+    if part is None:
+        chunks = await run_in_threadpool(services.objects.read, artifact.storage_key)
+        return StreamingResponse(_pass_on(chunks), media_type=artifact.mime, headers=headers)
+    if part.length == 0:
+        return PlainTextResponse(
+            status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+            headers={"Content-Range": f"bytes */{size}"},
+        )
+    chunks = await run_in_threadpool(
+        services.objects.read, artifact.storage_key, start=part.start, length=part.length
+    )
+    return StreamingResponse(
+        _pass_on(chunks),
+        status_code=HTTPStatus.PARTIAL_CONTENT,
+        media_type=artifact.mime,
+        headers=headers
+        | {
+            "Content-Length": str(part.length),
+            "Content-Range": f"bytes {part.start}-{part.start + part.length - 1}/{size}",
+        },
+    )
+
+
+async def _pass_on(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield a file's bytes; if the store fails under way, the connection ends before the file."""
+    try:
+        async for chunk in iterate_in_threadpool(chunks):
+            yield chunk
+    except ServiceError as error:
+        log.warning("file_cut_short", reason=str(error))
+        # The answer has begun: all that is left is not to end it as if it were whole.
+        raise ClientDisconnect from error
+
+
+def _wanted_range(request: Request, etag: str) -> str | None:
+    """Return the `Range` header, unless it is meant for another version of the file."""
+    if request.headers.get("if-range", etag) != etag:
+        return None
+    return request.headers.get("range")
 
 
 def _forget_bad_range(request: Request) -> None:
     """Drop a range that is no byte range: RFC 9110 (14.2) has it ignored, not refused."""
     asked = request.headers.get("range")
-    if asked is not None and not _is_range(asked):
+    if asked is not None and not is_range(asked):
         headers = [(name, value) for name, value in request.scope["headers"] if name != b"range"]
         request.scope["headers"] = headers
-
-
-def _is_range(text: str) -> bool:
-    if _RANGES.fullmatch(text.strip()) is None:
-        return False
-    ends = (part.strip().split("-") for part in text.partition("=")[2].split(","))
-    return all(not (low and high) or int(low) <= int(high) for low, high in ends)
-
-
-async def _find(request: Request, services: Services, public_name: str) -> Artifact:
-    if services.settings.file_access == "link":
-        return await services.threads.run(services.jobs.get_file, public_name)
-    caller = await require_caller(request, services)
-    return await services.threads.run(services.jobs.get_file_of, caller, public_name)
 
 
 def _headers(artifact: Artifact, name: str) -> dict[str, str]:

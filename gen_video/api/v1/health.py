@@ -117,8 +117,8 @@ def _storage(services: Services) -> Finding:
 
 def _queue_view(figures: QueueFigures) -> QueueView:
     return QueueView(
-        queued=sum(figures.queued.values()),
-        running=sum(figures.running.values()),
+        queued=sum(pool.queued for pool in figures.pools),
+        running=sum(pool.running for pool in figures.pools),
         workers=figures.workers,
         time_to_drain_seconds=figures.time_to_drain_seconds,
     )

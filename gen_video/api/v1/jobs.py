@@ -11,6 +11,7 @@ from gen_video.api.dependencies import SECURITY, CallerDep, ServicesDep, WatchDe
 from gen_video.api.problems import language_of
 from gen_video.api.v1 import PREFIX
 from gen_video.api.v1.events import EVENT_STREAM, STREAM_HEADERS, job_events
+from gen_video.api.v1.links import file_urls
 from gen_video.api.v1.shapes import JobListView, JobView, TaskView
 from gen_video.api.v1.views import job_view, task_view
 from gen_video.generation.states import JobKind, JobState
@@ -50,7 +51,8 @@ async def list_jobs(
         created_before=_moment(created_before),
     )
     language = language_of(request)
-    data = [job_view(job, language) for job in page.jobs]
+    file_url = file_urls(services)
+    data = [job_view(job, language, file_url=file_url) for job in page.jobs]
     return JobListView(
         data=data,
         first_id=data[0].id if data else None,
@@ -68,7 +70,7 @@ async def get_job(
     查询进度、参数、结果与费用。
     """
     job = await services.threads.run(services.jobs.get, caller, job_id)
-    return job_view(job, language_of(request))
+    return job_view(job, language_of(request), file_url=file_urls(services))
 
 
 @router.get(
@@ -84,7 +86,7 @@ async def get_task(
     旧接口：完成后 `status` 为 `completed`。
     """
     job = await services.threads.run(services.jobs.get, caller, task_id)
-    return task_view(job, language_of(request))
+    return task_view(job, language_of(request), file_url=file_urls(services))
 
 
 @router.post("/jobs/{job_id}/cancel", operation_id="cancel_job", summary="Cancel / 取消任务")
@@ -96,7 +98,7 @@ async def cancel_job(
     取消任务：排队中立即取消，运行中在一步之内停止，并退还配额。
     """
     job = await services.threads.run(services.jobs.cancel, caller, job_id)
-    return job_view(job, language_of(request))
+    return job_view(job, language_of(request), file_url=file_urls(services))
 
 
 @router.delete("/jobs/{job_id}", operation_id="delete_job", summary="Erase files / 删除任务文件")
@@ -108,7 +110,7 @@ async def delete_job(
     删除已结束任务的文件。
     """
     job = await services.threads.run(services.jobs.delete, caller, job_id)
-    return job_view(job, language_of(request))
+    return job_view(job, language_of(request), file_url=file_urls(services))
 
 
 @router.get(

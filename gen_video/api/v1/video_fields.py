@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gen_video.api.v1.fields import (
     Guidance,
+    Hurry,
     Ignored,
     ModelId,
     NegativePrompt,
@@ -21,6 +22,7 @@ from gen_video.api.v1.fields import (
     without_bounds,
 )
 from gen_video.api.v1.first_frames import FirstFrame
+from gen_video.generation.shares import Priority
 from gen_video.generation.video_requests import (
     SceneRequest,
     Transition,
@@ -127,6 +129,7 @@ class VideoFields(BaseModel):
         None, description=says("mp4 if left out", "默认 mp4")
     )
     metadata: Notes = None
+    priority: Hurry = None
     use_model_manager: Ignored = None
     task: Ignored = None
 
@@ -180,6 +183,7 @@ class VideoFields(BaseModel):
             output_format=self.output_format or VideoFileFormat.MP4.value,
             transition=self.transition or Transition.CUT.value,
             metadata=self.metadata or {},
+            priority=self.priority or Priority.INTERACTIVE.value,
         )
 
 

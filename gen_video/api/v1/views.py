@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from gen_video.api.v1 import PREFIX
+from gen_video.api.v1.links import FileUrl
 from gen_video.api.v1.shapes import (
     AcceptedView,
     CostView,
@@ -56,12 +57,7 @@ def job_url(job_id: str) -> str:
     return f"{PREFIX}/jobs/{job_id}"
 
 
-def file_url(artifact: Artifact) -> str:
-    """Return the address of a finished file."""
-    return f"{PREFIX}/files/{artifact.public_name}"
-
-
-def image_view(artifact: Artifact) -> ImageView:
+def image_view(artifact: Artifact, file_url: FileUrl) -> ImageView:
     """Show a finished picture in the seed's words."""
     return ImageView(
         image_url=file_url(artifact),
@@ -86,9 +82,9 @@ def hint_views(hints: Sequence[Hint], language: Language) -> list[HintView]:
     ]
 
 
-def generated_view(job: Job, *, hints: list[HintView]) -> GeneratedView:
+def generated_view(job: Job, *, file_url: FileUrl, hints: list[HintView]) -> GeneratedView:
     """Show a succeeded job; made of its row alone, so that a repeated request reads the same."""
-    images = [image_view(artifact) for artifact in job.outputs]
+    images = [image_view(artifact, file_url) for artifact in job.outputs]
     first = images[0]
     return GeneratedView(
         task_id=job.id,
@@ -107,10 +103,12 @@ def generated_view(job: Job, *, hints: list[HintView]) -> GeneratedView:
     )
 
 
-def video_generated_view(job: Job, *, hints: list[HintView]) -> VideoGeneratedView:
+def video_generated_view(
+    job: Job, *, file_url: FileUrl, hints: list[HintView]
+) -> VideoGeneratedView:
     """Show a succeeded video job; made of its row alone, as above."""
     video = job.outputs[0]
-    stills = _still_urls(job)
+    stills = _still_urls(job, file_url)
     return VideoGeneratedView(
         task_id=job.id,
         status="completed",
@@ -147,7 +145,7 @@ def accepted_view(job: Job, *, hints: list[HintView]) -> AcceptedView:
     )
 
 
-def task_view(job: Job, language: Language) -> TaskView:
+def task_view(job: Job, language: Language, *, file_url: FileUrl) -> TaskView:
     """Show any job in the seed's words."""
     view = TaskView(
         task_id=job.id,
@@ -170,14 +168,14 @@ def task_view(job: Job, language: Language) -> TaskView:
             first.duration_seconds,
             first.fps,
         )
-        view.poster_url = _still_urls(job).get(FileRole.POSTER)
+        view.poster_url = _still_urls(job, file_url).get(FileRole.POSTER)
     else:
         view.image_url = file_url(first)
-        view.images = [image_view(artifact) for artifact in job.outputs]
+        view.images = [image_view(artifact, file_url) for artifact in job.outputs]
     return view
 
 
-def job_view(job: Job, language: Language) -> JobView:
+def job_view(job: Job, language: Language, *, file_url: FileUrl) -> JobView:
     """Show any job."""
     url = job_url(job.id)
     return JobView(
@@ -187,7 +185,7 @@ def job_view(job: Job, language: Language) -> JobView:
         status=job.state.value,
         progress=progress_view(job.progress, job.input),
         input=_input_view(job),
-        outputs=[_output_view(artifact, job) for artifact in job.outputs],
+        outputs=[_output_view(artifact, job, file_url=file_url) for artifact in job.outputs],
         error=error_view(job, language),
         cost=_cost_view(job),
         attempts=job.attempt,
@@ -287,11 +285,11 @@ def _kind_view(quota: KindQuota) -> KindQuotaView:
     )
 
 
-def _still_urls(job: Job) -> dict[str, str]:
+def _still_urls(job: Job, file_url: FileUrl) -> dict[str, str]:
     return {file.role: file_url(file) for file in job.files if file.role != FileRole.OUTPUT}
 
 
-def _output_view(artifact: Artifact, job: Job) -> OutputView:
+def _output_view(artifact: Artifact, job: Job, *, file_url: FileUrl) -> OutputView:
     return OutputView(
         url=file_url(artifact),
         mime=artifact.mime,
@@ -302,7 +300,7 @@ def _output_view(artifact: Artifact, job: Job) -> OutputView:
         sha256=artifact.sha256,
         duration_seconds=artifact.duration_seconds,
         fps=artifact.fps,
-        thumbnail_url=_still_urls(job).get(FileRole.POSTER),
+        thumbnail_url=_still_urls(job, file_url).get(FileRole.POSTER),
         state=artifact.state,
     )
 

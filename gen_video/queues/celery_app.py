@@ -1,0 +1,144 @@
+"""The Celery application: how messages are written, which queues there are, what is never allowed.
+
+Only JSON is read and written, results are kept nowhere, and messages are confirmed on receipt: the
+database holds the work. Queues are reached over the default exchange, which routes by name and
+needs no bindings: on Redis those are a key that FLUSHALL would remove and a running sender would
+not restore. On RabbitMQ queues are quorum queues; Celery's native delayed delivery, which would add
+28 queues, is left out because nothing here is delayed.
+"""
+
+import ssl
+
+from celery import Celery
+from celery.app.amqp import AMQP
+from kombu import Exchange, Queue
+
+from gen_video.queues.slots import Slots
+from gen_video.queues.wakeups import NAME_PREFIX, BrokerAddress, OnWake, parse_broker_url
+
+WAKE_TASK = "gen_video.wake"
+DEFAULT_QUEUE = f"{NAME_PREFIX}.default"
+QUEUE_ARGUMENTS = {"x-queue-type": "quorum"}
+CONNECT_SECONDS = 1.0
+SOCKET_SECONDS = 5.0
+HEARTBEAT_SECONDS = 10
+VISIBILITY_SECONDS = 600
+"""Redis: when an unconfirmed message returns. Ours are confirmed within milliseconds."""
+
+
+class DefaultExchangeAmqp(AMQP):  # type: ignore[misc]  # Celery has no types
+    """Celery's message layer; a queue that was only named is reached over the default exchange."""
+
+    @staticmethod
+    def autoexchange(_name: str) -> Exchange:
+        """Return the exchange of a queue that is not configured."""
+        return Exchange("")
+
+
+class WakeUpCelery(Celery):  # type: ignore[misc]  # Celery has no types
+    """A Celery application that only ever runs wake-ups.
+
+    Attributes:
+        on_wake: What a wake-up does. Set it before a worker starts.
+        slots: The places that calls of `on_wake` take; a worker makes them when it has none.
+    """
+
+    amqp_cls = "gen_video.queues.celery_app:DefaultExchangeAmqp"
+    worker_cls = "gen_video.queues.celery_worker:ThreadsWorker"
+    on_wake: OnWake | None = None
+    slots: Slots | None = None
+
+
+def build_celery(broker_url: str, *, on_wake: OnWake | None = None) -> WakeUpCelery:
+    """Return the application that sends and hears wake-ups over a broker.
+
+    Raises:
+        BrokerUrlError: The URL is not one of a broker that we know.
+    """
+    address = parse_broker_url(broker_url)
+    app = WakeUpCelery(NAME_PREFIX, broker=broker_url, set_as_current=False, fixups=[])
+    app.conf.update(_messages(), **_workers(), **_broker(address))
+    app.on_wake = on_wake
+    return app
+
+
+def build_queue(name: str) -> Queue:
+    """Return the declaration of a queue: durable, quorum on RabbitMQ, on the default exchange."""
+    return Queue(name, Exchange(""), name, queue_arguments=QUEUE_ARGUMENTS)
+
+
+def _messages() -> dict[str, object]:
+    return {
+        "accept_content": ["json"],
+        "result_accept_content": ["json"],
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "event_serializer": "json",
+        "result_backend": None,
+        "task_ignore_result": True,
+        "task_store_errors_even_if_ignored": False,
+        "task_acks_late": False,
+        "task_default_queue": DEFAULT_QUEUE,
+        "task_default_exchange": "",
+        "task_default_queue_type": "quorum",
+        "task_create_missing_queue_type": "quorum",
+        "task_publish_retry": False,
+        "task_send_sent_event": False,
+        "enable_utc": True,
+    }
+
+
+def _workers() -> dict[str, object]:
+    return {
+        "worker_consumer": "gen_video.queues.celery_consumer:WakeUpConsumer",
+        "worker_pool": "threads",
+        "worker_prefetch_multiplier": 1,
+        "worker_detect_quorum_queues": True,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_send_task_events": True,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_enable_prefetch_count_reduction": False,
+        "control_exchange": NAME_PREFIX,
+        "control_queue_exclusive": True,
+        "control_queue_durable": False,
+        "event_queue_exclusive": True,
+        "event_queue_durable": False,
+    }
+
+
+def _broker(address: BrokerAddress) -> dict[str, object]:
+    return {
+        "broker_connection_retry": True,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_connection_timeout": CONNECT_SECONDS,
+        "broker_heartbeat": HEARTBEAT_SECONDS,
+        "broker_pool_limit": 4,
+        "broker_channel_error_retry": True,
+        "broker_transport_options": _redis() if address.is_redis else {"confirm_publish": True},
+        "broker_use_ssl": _encryption(address),
+    }
+
+
+def _redis() -> dict[str, object]:
+    return {
+        "global_keyprefix": f"{NAME_PREFIX}:",
+        "visibility_timeout": VISIBILITY_SECONDS,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": SOCKET_SECONDS,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        "retry_on_timeout": False,
+        "max_retries": 1,  # of opening a channel; without it Kombu sleeps and tries again
+        "interval_start": 0,
+    }
+
+
+def _encryption(address: BrokerAddress) -> dict[str, object] | None:
+    """Return options of TLS: certificates are checked, which neither transport does by itself."""
+    if not address.is_encrypted:
+        return None
+    if address.is_redis:
+        return {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+    return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": address.host}

@@ -1,0 +1,1 @@
+"""A cluster on one machine: web nodes, workers, database, broker and object store, all killable."""
