@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.depth import measure_depth
 from benchmarks.figures import Figure
 from benchmarks.pictures import measure_added_latency, measure_start, measure_throughput
 from benchmarks.plane import measure_plane, measure_streams, measure_submit
@@ -28,6 +29,7 @@ MEASURES: tuple[tuple[str, str, Callable[[Path], list[Figure]]], ...] = (
     ("P12", "start", measure_start),
     ("P13", "control plane", measure_plane),
     ("P13", "streams", measure_streams),
+    ("P14", "depth", measure_depth),
     ("P16", "pictures beside a video", measure_sharing),
     ("P18", "encoding", measure_encoding),
     ("P18", "hiding", measure_hiding),

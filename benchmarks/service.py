@@ -67,9 +67,11 @@ def environment(folder: Path, port: int, settings: Mapping[str, str]) -> dict[st
     return inherited | {f"GEN_VIDEO_{name}": text for name, text in chosen.items()}
 
 
-def prepare(folder: Path) -> str:
-    """Make a database in a folder; return a key whose account has no limits."""
-    services = build_services(Settings(_env_file=None, data_dir=folder / "data"))
+def prepare(folder: Path, *, database_url: str = "") -> str:
+    """Make a database, in the folder without a URL; return a key whose account has no limits."""
+    services = build_services(
+        Settings(_env_file=None, data_dir=folder / "data", database_url=database_url)
+    )
     try:
         services.migrate()
         services.accounts.save_plan(
@@ -97,9 +99,10 @@ def running(
     folder: Path, command: str, *, settings: Mapping[str, str] | None = None
 ) -> Iterator[Target]:
     """Run `gen-video serve` or `gen-video web` until the block ends."""
-    key = prepare(folder)
+    chosen = settings or {}
+    key = prepare(folder, database_url=chosen.get("DATABASE_URL", ""))
     port = find_free_port()
-    process = start(folder, command, port=port, settings=settings or {})
+    process = start(folder, command, port=port, settings=chosen)
     try:
         wait_for(port, "/api/v1/health/live")
         yield Target(port=port, key=key, process=process)

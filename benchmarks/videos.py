@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.figures import Figure, milliseconds, percentile
 from benchmarks.service import PROJECT_FOLDER, Target, running
+from gen_video.adapters import build_engine
 from gen_video.engines.catalogue import load_catalogue
 from gen_video.engines.tasks import StepProgress
 from gen_video.generation.films import Studio, video_task
@@ -16,7 +17,6 @@ from gen_video.generation.models import SceneInput, VideoInput
 from gen_video.media.pictures import PictureFormat, encode_picture
 from gen_video.media.videos import VideoEncoder, VideoFormat
 from gen_video.settings import Settings
-from gen_video.wiring import build_engine
 
 SETTINGS = {
     "ENABLE_TEST_MODEL": "1",

@@ -8,7 +8,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     output_dir: Path = PROJECT_FOLDER / "outputs" / "api"
     database_url: str = ""
     database_pool_size: Annotated[int, Field(ge=2, le=200)] = 8
-    database_pooler: Annotated[str, Field(pattern="^(none|transaction)$")] = "none"
+    database_pooler: Literal["none", "transaction"] = "none"
     database_listen_url: str = ""
     secret_key: SecretStr = SecretStr("")
     timezone: str = "Asia/Shanghai"
@@ -55,11 +55,13 @@ class Settings(BaseSettings):
     worker_pools: Annotated[tuple[str, ...], NoDecode] = ()
     worker_tiers: Annotated[tuple[str, ...], NoDecode] = ()
     worker_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
+    worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
     batch_ageing_seconds: Annotated[float, Field(ge=0)] = 600.0
     warm_model_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
 
     storage_url: str = ""
     s3_endpoint: str = ""
+    s3_public_endpoint: str = ""
     s3_region: str = "us-east-1"
     s3_access_key_id: str = ""
     s3_secret_access_key: SecretStr = SecretStr("")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gen_video import __version__
 from gen_video.accounts.models import DEFAULT_PLANS, Plan
+from gen_video.adapters import build_engine
 from gen_video.engines.catalogue import Catalogue, ModelSpec, load_catalogue
 from gen_video.engines.host import EngineHost
 from gen_video.engines.loras import list_adapters
@@ -20,7 +21,6 @@ from gen_video.ids import new_id
 from gen_video.media.pictures import PictureFormat, encode_picture
 from gen_video.media.references import Reference, sanitize_reference
 from gen_video.settings import PROJECT_FOLDER, Settings
-from gen_video.wiring import build_engine
 
 FORMATS = {
     ".png": PictureFormat.PNG,

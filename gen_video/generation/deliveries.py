@@ -1,8 +1,9 @@
 """Deliveries: a finished file is stored under its attempt's key, not yet visible to anybody."""
 
 import hashlib
+from collections.abc import Sequence
 
-from gen_video.generation.models import ClaimedJob, Delivery, FileRole
+from gen_video.generation.models import ClaimedJob, Delivery, FileRole, VideoInput
 from gen_video.storage.objects import ObjectStore, object_key
 
 
@@ -38,3 +39,23 @@ def deliver(
         seed=seed,
         role=role,
     )
+
+
+def public_names(job: ClaimedJob, deliveries: Sequence[Delivery]) -> tuple[str, ...]:
+    """Return the addresses of a job's files.
+
+    `images/{job}.png`, or `images/{job}_1.png` … for several; `videos/{job}.mp4`, and beside it
+    `videos/{job}_poster.jpg` and `videos/{job}_strip.jpg`.
+    """
+    if isinstance(job.input, VideoInput):
+        return tuple(f"videos/{job.id}{_still_suffix(delivery)}" for delivery in deliveries)
+    if job.input.n == 1:
+        return tuple(f"images/{job.id}.{delivery.extension}" for delivery in deliveries)
+    return tuple(
+        f"images/{job.id}_{delivery.position + 1}.{delivery.extension}" for delivery in deliveries
+    )
+
+
+def _still_suffix(delivery: Delivery) -> str:
+    mark = "" if delivery.role is FileRole.OUTPUT else f"_{delivery.role}"
+    return f"{mark}.{delivery.extension}"

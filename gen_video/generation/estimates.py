@@ -3,6 +3,8 @@
 Both come from the numbers that decide the order: tags, predicted device times, slots.
 """
 
+import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
+from gen_video.db.database import Database
 from gen_video.generation import fair_store, registry_store
 from gen_video.generation.fair_store import Place
 from gen_video.generation.models import Job, JobProgress, PoolFigures, QueueFigures
@@ -20,6 +23,35 @@ from gen_video.generation.tables import IS_OPEN, job_attempts, jobs, model_speed
 
 COUNT_LIMIT = 10_000
 WORKER_SILENT_AFTER = timedelta(seconds=30)
+COSTLY_SECONDS = 0.05
+DUTY_CYCLE = 20.0
+
+
+class FiguresReader:
+    """Reads the figures of every queue, now and then while that is costly.
+
+    Counting a million rows takes a good part of a second: however often it is asked for, at most a
+    twentieth of the time goes into it.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._guard = threading.Lock()
+        self._kept: QueueFigures | None = None
+        self._keep_until = 0.0
+
+    def read(self) -> QueueFigures:
+        """Return the figures, a little old where the queue is deep."""
+        with self._guard:
+            if self._kept is None or time.monotonic() >= self._keep_until:
+                started = time.monotonic()
+                self._kept = self._database.read(
+                    lambda connection: read_figures(connection, now=self._database.now(connection))
+                )
+                spent = time.monotonic() - started
+                keep = DUTY_CYCLE * spent if spent > COSTLY_SECONDS else 0.0
+                self._keep_until = time.monotonic() + keep
+            return self._kept
 
 
 def estimate(connection: Connection, job: Job, *, now: datetime) -> JobProgress:

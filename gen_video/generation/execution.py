@@ -17,6 +17,7 @@ from gen_video.engines.catalogue import Catalogue
 from gen_video.engines.errors import EngineError
 from gen_video.errors import ServiceError
 from gen_video.generation import artifact_store, fair_store, job_reads, registry_store, store
+from gen_video.generation.deliveries import public_names
 from gen_video.generation.endings import Endings
 from gen_video.generation.errors import JobCanceledError, LeaseLostError
 from gen_video.generation.models import (
@@ -25,7 +26,6 @@ from gen_video.generation.models import (
     FileRole,
     JobProgress,
     LeaseState,
-    VideoInput,
 )
 from gen_video.generation.shares import Choice, choose, order_queues
 from gen_video.generation.speeds import Speeds
@@ -390,26 +390,6 @@ def backoff(attempt: int) -> timedelta:
     """Return how long to wait before the next attempt: doubling, with jitter, capped."""
     seconds = min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2 ** (attempt - 1))
     return timedelta(seconds=seconds * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-
-
-def public_names(job: ClaimedJob, deliveries: Sequence[Delivery]) -> tuple[str, ...]:
-    """Return the addresses of a job's files.
-
-    `images/{job}.png`, or `images/{job}_1.png` … for several; `videos/{job}.mp4`, and beside it
-    `videos/{job}_poster.jpg` and `videos/{job}_strip.jpg`.
-    """
-    if isinstance(job.input, VideoInput):
-        return tuple(f"videos/{job.id}{_still_suffix(delivery)}" for delivery in deliveries)
-    if job.input.n == 1:
-        return tuple(f"images/{job.id}.{delivery.extension}" for delivery in deliveries)
-    return tuple(
-        f"images/{job.id}_{delivery.position + 1}.{delivery.extension}" for delivery in deliveries
-    )
-
-
-def _still_suffix(delivery: Delivery) -> str:
-    mark = "" if delivery.role is FileRole.OUTPUT else f"_{delivery.role}"
-    return f"{mark}.{delivery.extension}"
 
 
 def _lease_state(

@@ -230,9 +230,9 @@ class Submitter:
         if stored is not None:
             return stored
         self._take_place(connection, caller, hints, fingerprint=fingerprint, now=now)
-        units = resolved.units
-        hold = self._quotas.place_hold(connection, caller, kind=request.kind.value, units=units)
-        view = self._quotas.view(connection, caller)
+        hold = self._quotas.place_hold(
+            connection, caller, kind=request.kind.value, units=resolved.units
+        )
         placement = self._queueing.enter(
             connection,
             account_id=caller.account_id,
@@ -240,29 +240,14 @@ class Submitter:
             resolved=resolved,
             rank=RANKS[Priority(request.priority)],
         )
-        job = Job(
-            id=job_id,
-            account_id=caller.account_id,
-            api_key_id=caller.key_id,
-            kind=request.kind,
-            model=resolved.model,
-            state=JobState.QUEUED,
-            input=resolved,
-            metadata=request.metadata,
-            units=units,
-            units_delivered=None,
-            price_micros=self._catalogue.get(resolved.model).price_micros * units,
-            quota_remaining=view.remaining,
-            attempt=0,
-            progress=JobProgress(stage="queued", step=0, steps=resolved.all_steps),
-            error=None,
-            cancel_requested_at=None,
-            created_at=now,
-            started_at=None,
-            finished_at=None,
+        job = self._new_job(
+            caller,
+            request,
+            resolved,
+            job_id=job_id,
+            quota_remaining=self._quotas.view(connection, caller).remaining,
+            now=now,
             deadline_at=now + (cancel_after or self._deadline),
-            expires_at=None,
-            deleted_at=None,
         )
         store.insert_job(
             connection,
@@ -277,10 +262,47 @@ class Submitter:
             account_id=caller.account_id, kind=hold.kind, window_date=hold.window_date
         )
         self._ledger.record_reserve(
-            connection, job_id=job_id, position=position, units=units, now=now
+            connection, job_id=job_id, position=position, units=job.units, now=now
         )
         announce(connection)
         return Admission(job_id=job_id, is_replayed=False, queue=placement.queue)
+
+    def _new_job(
+        self,
+        caller: Caller,
+        request: Request,
+        resolved: JobInput,
+        *,
+        job_id: str,
+        quota_remaining: dict[str, int],
+        now: datetime,
+        deadline_at: datetime,
+    ) -> Job:
+        units = resolved.units
+        return Job(
+            id=job_id,
+            account_id=caller.account_id,
+            api_key_id=caller.key_id,
+            kind=request.kind,
+            model=resolved.model,
+            state=JobState.QUEUED,
+            input=resolved,
+            metadata=request.metadata,
+            units=units,
+            units_delivered=None,
+            price_micros=self._catalogue.get(resolved.model).price_micros * units,
+            quota_remaining=quota_remaining,
+            attempt=0,
+            progress=JobProgress(stage="queued", step=0, steps=resolved.all_steps),
+            error=None,
+            cancel_requested_at=None,
+            created_at=now,
+            started_at=None,
+            finished_at=None,
+            deadline_at=deadline_at,
+            expires_at=None,
+            deleted_at=None,
+        )
 
     def _take_place(
         self,

@@ -216,6 +216,9 @@ class Sweeper:
 
     def _complete_deletions(self) -> None:
         """Remove files whose owner deleted them while the process died or the store failed."""
+        # A remote store charges for every request: there a minute between two looks will do.
+        if not (self._objects.has_public_names or self._take_chore("deletions", 60.0)):
+            return
         deleted = self._database.read(
             lambda connection: artifact_store.list_deleted_since(
                 connection, since=self._database.now(connection) - PUBLISH_WITHIN
@@ -226,6 +229,8 @@ class Sweeper:
 
     def _complete_publishing(self) -> int:
         """Publish files whose worker died between its commit and the publishing."""
+        if not self._objects.has_public_names:
+            return 0
         recent = self._database.read(
             lambda connection: artifact_store.list_created_since(
                 connection, since=self._database.now(connection) - PUBLISH_WITHIN

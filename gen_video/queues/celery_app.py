@@ -7,11 +7,16 @@ not restore. On RabbitMQ queues are quorum queues; Celery's native delayed deliv
 28 queues, is left out because nothing here is delayed.
 """
 
+import socket
 import ssl
+import uuid
+from contextlib import suppress
 
 from celery import Celery
 from celery.app.amqp import AMQP
-from kombu import Exchange, Queue
+from celery.app.control import Control
+from kombu import Connection, Exchange, Queue
+from kombu.pidbox import Mailbox
 
 from gen_video.queues.slots import Slots
 from gen_video.queues.wakeups import NAME_PREFIX, BrokerAddress, OnWake, parse_broker_url
@@ -35,6 +40,24 @@ class DefaultExchangeAmqp(AMQP):  # type: ignore[misc]  # Celery has no types
         return Exchange("")
 
 
+class UniqueQueueMailbox(Mailbox):  # type: ignore[misc]  # Kombu has no types
+    """A worker's mailbox for remote control, in a queue that no two connections share.
+
+    The queue belongs to one connection alone. Under one name, a worker that has just lost its
+    connection would be refused until the broker has noticed the loss, too.
+    """
+
+    def get_queue(self, hostname: str) -> Queue:
+        """Return the queue of a worker."""
+        return super().get_queue(f"{hostname}.{uuid.uuid4().hex[:8]}")
+
+
+class UniqueQueueControl(Control):  # type: ignore[misc]  # Celery has no types
+    """Celery's remote control with mailboxes as above."""
+
+    Mailbox = UniqueQueueMailbox
+
+
 class WakeUpCelery(Celery):  # type: ignore[misc]  # Celery has no types
     """A Celery application that only ever runs wake-ups.
 
@@ -44,6 +67,7 @@ class WakeUpCelery(Celery):  # type: ignore[misc]  # Celery has no types
     """
 
     amqp_cls = "gen_video.queues.celery_app:DefaultExchangeAmqp"
+    control_cls = "gen_video.queues.celery_app:UniqueQueueControl"
     worker_cls = "gen_video.queues.celery_worker:ThreadsWorker"
     on_wake: OnWake | None = None
     slots: Slots | None = None
@@ -97,7 +121,8 @@ def _workers() -> dict[str, object]:
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "worker_send_task_events": True,
-        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        # There is none that Celery knows of; without it each loss of the broker earns a warning.
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
         "worker_enable_prefetch_count_reduction": False,
         "control_exchange": NAME_PREFIX,
         "control_queue_exclusive": True,
@@ -142,3 +167,20 @@ def _encryption(address: BrokerAddress) -> dict[str, object] | None:
     if address.is_redis:
         return {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
     return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": address.host}
+
+
+def bound_waits(connection: Connection) -> None:
+    """Let RabbitMQ be silent for no longer than `SOCKET_SECONDS` while an answer is waited for.
+
+    Redis has an option for it. Heartbeats count as words: who may wait for ever all the same must
+    be watched.
+    """
+    if connection.transport.driver_type == "amqp":
+        connection.connection.sock.settimeout(SOCKET_SECONDS)
+
+
+def cut(connection: Connection | None) -> None:
+    """End a connection to RabbitMQ from another thread, so that whoever waits on it goes on."""
+    if connection is not None and connection.transport.driver_type == "amqp":
+        with suppress(OSError, AttributeError):  # it may be gone already, or go now
+            connection.connection.sock.shutdown(socket.SHUT_RDWR)

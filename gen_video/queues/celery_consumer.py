@@ -24,7 +24,7 @@ from celery.worker.consumer.tasks import Tasks
 from celery.worker.state import SOFTWARE_INFO, maybe_shutdown
 from kombu.log import get_logger
 
-from gen_video.queues.celery_app import HEARTBEAT_SECONDS, WAKE_TASK
+from gen_video.queues.celery_app import HEARTBEAT_SECONDS, WAKE_TASK, bound_waits
 from gen_video.queues.celery_messages import NotAWakeUpError, Wake, read_wake
 from gen_video.queues.slots import Slots
 
@@ -104,6 +104,7 @@ class WakeUpConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
             callback=self._end_if_told,
         )
         self.first_connection_attempt = False
+        bound_waits(conn)
         return conn
 
     def connection_for_write(self, url: str | None = None, heartbeat: int | None = None) -> Untyped:
@@ -114,16 +115,13 @@ class WakeUpConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
         """Drop what cannot be decoded, in one line."""
         self._drop(message, f"undecodable ({type(exc).__name__})")
 
-    def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Note the loss in one line, then clean up as Celery does."""
-        log.warning("broker_lost", reason=type(exc).__name__)
-        super().on_connection_error_after_connected(exc)
-
     def _turn(self) -> None:
         self._end_if_told()
         self.turned_at = time.monotonic()
         self._beat()
-        if not self._is_consuming and self.slots.wait_until_free(TURN_SECONDS):
+        if self._is_consuming and self.slots.is_full:  # whoever took the last one
+            self._pause()
+        elif not self._is_consuming and self.slots.wait_until_free(TURN_SECONDS):
             self.task_consumer.consume()
             self._is_consuming = True
         self.is_listening = True

@@ -16,16 +16,17 @@ import structlog
 from typing_extensions import override
 
 from gen_video.ids import new_id
-from gen_video.queues.celery_app import build_celery, build_queue
+from gen_video.queues.celery_app import build_celery, build_queue, cut
 from gen_video.queues.celery_probe import QueueProbe
 from gen_video.queues.celery_worker import EmbeddedWorker
 from gen_video.queues.slots import Slots
 from gen_video.queues.wakeups import OnWake, WakeUpListener
 
 PROBE_SECONDS = 5.0
-HANGING_SECONDS = 20.0
+HANGING_SECONDS = 10.0
 LOST_SECONDS = 60.0
 DEAF_PROBES = 2
+HANGS = "it hangs"
 REBUILD_SECONDS, REBUILD_MAX_SECONDS = 1.0, 15.0
 
 Untyped: TypeAlias = Any  # what Celery hands over: it has no types
@@ -132,8 +133,12 @@ class CeleryListener(WakeUpListener):
         ear.thread.start()
         reason = self._watch_over(ear)
         ear.consumer.must_end.set()
-        if not self._is_stopping.is_set():
-            log.warning("wake_up_listener_replaced", reason=reason)
+        if self._is_stopping.is_set():
+            return
+        log.warning("wake_up_listener_replaced", reason=reason)
+        cut(ear.consumer.connection)
+        if reason == HANGS:
+            self._probe.delete_dead_queues()
 
     def _build(self) -> _Ear:
         app = build_celery(self._url, on_wake=self._on_wake)
@@ -167,7 +172,7 @@ class CeleryListener(WakeUpListener):
         if consumer.is_listening:
             ear.lost_at = now
             if now - consumer.turned_at > HANGING_SECONDS:
-                return "it hangs"
+                return HANGS
         if now - ear.lost_at > LOST_SECONDS:
             return "no broker for a minute"
         return "it hears nothing" if self._is_deaf(ear) else ""

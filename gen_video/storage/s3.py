@@ -8,6 +8,7 @@ machine must agree to a few minutes: ages are counted between them.
 import secrets
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,12 +62,24 @@ class S3ObjectStore(ObjectStore):
     Args:
         address: Every process of the service uses the same one.
         patience: How long a server that does not answer is waited for.
+        public_endpoint: The server's address as users reach it, for signed addresses; empty: the
+            same as ours.
     """
 
     has_public_names = False
 
-    def __init__(self, address: BucketAddress, *, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        address: BucketAddress,
+        *,
+        patience: Patience | None = None,
+        public_endpoint: str = "",
+    ) -> None:
         self._clients = BucketClients(address, patience or Patience())
+        self._public = self._clients
+        if public_endpoint:
+            public_address = replace(address, endpoint=public_endpoint)
+            self._public = BucketClients(public_address, patience or Patience())
         self._is_conditional = False
 
     @override
@@ -113,7 +126,7 @@ class S3ObjectStore(ObjectStore):
     def download_url(self, key: str, *, seconds: int, method: DownloadMethod = "GET") -> str | None:
         expires_in = timedelta(seconds=min(seconds, MAX_SIGNED_SECONDS))
         with translated():
-            return obstore.sign(self._clients.calls, method, require_key(key), expires_in)
+            return obstore.sign(self._public.calls, method, require_key(key), expires_in)
 
     @override
     def delete(self, key: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from gen_video import __version__
+from gen_video.adapters import build_engines
 from gen_video.engines.host import EngineHost
 from gen_video.errors import ServiceError
 from gen_video.generation.execution import WorkerProfile
@@ -18,10 +19,11 @@ from gen_video.queues.slots import Slots
 from gen_video.queues.wakeups import WakeUpListener
 from gen_video.settings import Settings
 from gen_video.telemetry.logs import configure_logging
-from gen_video.wiring import Services, build_engines, build_services
+from gen_video.wiring import Services, build_services
 from gen_video.worker.desk import Desk
 from gen_video.worker.lanes import Lanes, choose_models, list_queues, new_worker_id
 from gen_video.worker.loop import SIGN_OF_LIFE_SECONDS, WorkerLoop
+from gen_video.worker.metrics_port import open_metrics_port
 
 KILL_GRACE_SECONDS = 8.0
 LISTENER_STOP_SECONDS = 3.0
@@ -89,6 +91,9 @@ class Worker:
         ]
         for side in sides:
             side.start()
+        settings = self._services.settings
+        if settings.worker_metrics_port:
+            open_metrics_port(settings.host, settings.worker_metrics_port, self._services.metrics)
         self._warm_up()
         self.listen()
         log.info("worker_started", worker_id=self._worker_id, queues=self.profile.queues)

@@ -12,11 +12,12 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
+from gen_video.adapters import build_engine
 from gen_video.api.app import create_app
 from gen_video.db.schema import metadata
 from gen_video.egress.memory import MemoryFetcher
 from gen_video.settings import Settings
-from gen_video.wiring import Services, build_engine, build_services
+from gen_video.wiring import Services, build_services
 from gen_video.worker.main import Worker
 
 FREE_KEY = "test-key-123"

@@ -11,7 +11,7 @@ from PIL import Image
 
 from gen_video.egress.fetcher import Fetched, UrlRefusedError, UrlTooLargeError, UrlUnreachableError
 from gen_video.errors import ServiceError
-from gen_video.wiring import ERRANDS_OF_ACCOUNT
+from gen_video.threads import ERRANDS_OF_ACCOUNT
 from tests.api.conftest import ASYNC, CLIP, FILM, GENERATE, SMALL, Answer, Door
 from tests.generation.fakes import PATIENCE_SECONDS
 

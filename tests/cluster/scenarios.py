@@ -26,6 +26,7 @@ from tests.cluster.servers import Server
 FORGED = 1000
 ZOMBIE_SECONDS = 30.0
 POLL_SECONDS = 0.1
+NOTICE_SECONDS = 1.0
 DATABASE_SECONDS = 5
 QUICK = Mix()
 LONG = Mix(longest_seconds=2.5, cancel_share=0.03)
@@ -45,6 +46,7 @@ class Stage:
     tell: Callable[[str], None]
     troubles: list[str] = field(default_factory=list)
     ready: dict[int, bool] = field(default_factory=dict)
+    leaving: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)  # noqa: S311 - repeatable
@@ -190,18 +192,24 @@ def forged(stage: Stage, seconds: float) -> None:
 
 
 def upgrade(stage: Stage, _seconds: float) -> None:
-    """Restart every node in turn by SIGTERM, as a new version would; no client may notice."""
+    """Restart every node in turn by SIGTERM, as a new version would; no client may notice.
+
+    As Kubernetes does it, a node leaves the balancer a moment before the signal (`preStop`), and
+    comes back when it says that it is ready.
+    """
     stage.troubles.clear()
     over = threading.Event()
     prober = threading.Thread(target=_probe, args=(stage, over), daemon=True)
     prober.start()
     try:
         for node in stage.cluster.nodes:
-            time.sleep(1.0)
+            stage.leaving.add(node.name)
+            time.sleep(NOTICE_SECONDS)
             code = node.drain()
             stage.note(f"{node.kind} upgraded")
             stage.reckoning.expect(f"{node.name} drained with code {code}", holds=code == 0)
             node.begin()
+            stage.leaving.discard(node.name)
             if node.kind == "web":
                 wait_until(node.is_ready, seconds=START_SECONDS, what=f"{node.name} is ready")
         time.sleep(1.0)
@@ -315,4 +323,4 @@ def _probe(stage: Stage, over: threading.Event) -> None:
     """Ask every web node whether it is ready, as a balancer does."""
     while not over.wait(POLL_SECONDS):
         for number, node in enumerate(stage.cluster.webs):
-            stage.ready[number] = node.is_ready()
+            stage.ready[number] = node.name not in stage.leaving and node.is_ready()

@@ -1,4 +1,4 @@
-"""What the tests of `deploy/` look at: its files, read, parsed, and put together as kustomize does."""
+"""What the tests of `deploy/` look at: its files, parsed, and put together as kustomize does."""
 
 from pathlib import Path
 from typing import Any

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -49,17 +50,18 @@ class ProxiedService(RunningService):
         migrated = self.run_command("migrate")
         assert migrated.returncode == 0, migrated.stderr
         for name in WEBS:
-            self.start_web(name)
+            self._spawn(name, self._web_command(name), self.environment)
         self._spawn("worker", [sys.executable, "-m", "gen_video", "worker"], self.environment)
         self._start_proxy()
+        for name in WEBS:
+            self.wait_until(partial(_answers, self.ports[name]), seconds=60)
         self.wait_until(self.is_ready, seconds=60)
         self.wait_until(self.has_worker, seconds=60)
 
     def start_web(self, name: str) -> None:
-        """Start one web process."""
-        command = [sys.executable, "-m", "gen_video", "web", "--port", str(self.ports[name])]
-        self._spawn(name, command, self.environment)
-        self.wait_until(lambda: _answers(self.ports[name]), seconds=60)
+        """Start one web process and wait until it is ready."""
+        self._spawn(name, self._web_command(name), self.environment)
+        self.wait_until(partial(_answers, self.ports[name]), seconds=60)
 
     def terminate(self, name: str) -> None:
         """Ask one process to stop."""
@@ -85,6 +87,9 @@ class ProxiedService(RunningService):
         _, alive = psutil.wait_procs(list(self.processes.values()), timeout=30)
         for process in alive:
             process.kill()
+
+    def _web_command(self, name: str) -> list[str]:
+        return [sys.executable, "-m", "gen_video", "web", "--port", str(self.ports[name])]
 
     def _start_proxy(self) -> None:
         environment = self.environment | proxy_environment(

@@ -19,7 +19,7 @@ from gen_video.generation.execution import MAX_BACKOFF_SECONDS, backoff
 from gen_video.generation.states import JobState
 from gen_video.quotas.models import KindQuota
 from tests.db.clocked import START, on_sqlite_only
-from tests.generation.studio import profile, LAKE, LEASE, MODELS, RETENTION, Studio, open_studio
+from tests.generation.studio import LAKE, LEASE, MODELS, RETENTION, Studio, open_studio, profile
 
 FAILED = EngineFailedError("no luck")
 CRASHES = (EngineCrashedError("SIGSEGV"), EngineOutOfMemoryError(), EngineHungError(180.0))

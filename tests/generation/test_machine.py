@@ -31,7 +31,7 @@ from gen_video.generation.tables import jobs
 from gen_video.quotas.models import QuotaExceededError
 from gen_video.storage.memory import MemoryObjectStore
 from tests.generation.fakes import FlakyDatabase
-from tests.generation.studio import profile, LAKE, LEASE, MODELS, AnyRow, open_studio
+from tests.generation.studio import LAKE, LEASE, MODELS, AnyRow, open_studio, profile
 
 ERRORS = (
     EngineFailedError("no luck"),

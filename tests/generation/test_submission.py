@@ -43,6 +43,7 @@ def test_an_accepted_job_is_written_with_its_hold_its_charge_its_slot_and_its_ke
         "ledger_txns": 1,
         "ledger_entries": 2,
         "idempotency": 1,
+        "fair_shares": 1,
     }
     assert studio.window(caller) == KindQuota(limit=10, used=0, reserved=3)
     assert studio.in_flight(caller) == 1

@@ -16,7 +16,7 @@ from gen_video.quotas.models import KindQuota
 from gen_video.storage.memory import MemoryObjectStore
 from tests.db.clocked import START, on_sqlite_only
 from tests.generation.conftest import OpenDatabase
-from tests.generation.studio import profile, DEADLINE, LAKE, LEASE, MODELS, Studio, open_studio
+from tests.generation.studio import DEADLINE, LAKE, LEASE, MODELS, Studio, open_studio, profile
 
 SECOND = timedelta(seconds=1)
 EMPTY = SweepReport(
@@ -27,6 +27,7 @@ EMPTY = SweepReport(
     expired_files=0,
     published=0,
     orphans=0,
+    moved=0,
 )
 
 
@@ -196,9 +197,10 @@ def test_sweepers_that_run_at_once_mend_everything_once(
 
 @on_sqlite_only
 def test_more_lost_jobs_than_a_batch_are_mended_by_the_next_sweeps(
-    studio: Studio, caller: Caller, monkeypatch: pytest.MonkeyPatch
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweeper_module, "BATCH", 2)
+    caller = studio.new_caller("bob", plan_id="paid")
     for _ in range(5):
         studio.submit(caller)
     for _ in range(5):
@@ -214,9 +216,7 @@ def test_idempotency_keys_and_silent_workers_are_forgotten_in_time(
     studio: Studio, caller: Caller
 ) -> None:
     studio.submit(caller, key="order-1")
-    studio.execution.see_worker(
-        worker_id="old", host="host", pid=1, models=MODELS, resident=[], state="running"
-    )
+    studio.execution.see_worker(profile("old"), host="host", pid=1, resident=[], state="running")
     studio.database.moment = START + sweeper_module.WORKER_FORGOTTEN_AFTER
     studio.sweeper.sweep()
     assert studio.count_rows()["workers"] == 1

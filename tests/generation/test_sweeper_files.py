@@ -10,7 +10,7 @@ import pytest
 from gen_video.accounts.models import Caller
 from gen_video.generation.errors import FileGoneError
 from gen_video.generation.models import ClaimedJob
-from gen_video.generation.sweeper import ORPHAN_AGE, PUBLISH_WITHIN
+from gen_video.generation.sweeper import ORPHAN_AGE, ORPHAN_SWEEP_SECONDS, PUBLISH_WITHIN
 from gen_video.storage.local import LocalObjectStore
 from gen_video.storage.memory import MemoryObjectStore
 from gen_video.storage.objects import StorageUnavailableError, object_key
@@ -123,7 +123,8 @@ def test_a_file_that_belongs_to_nobody_is_removed_once_it_is_old(
     assert local.list_files() == [key], "its worker may still be writing"
 
     make_old(tmp_path, key)
-    report = _fresh_sweeper(local).sweeper.sweep()
+    local.database.advance(timedelta(seconds=ORPHAN_SWEEP_SECONDS))
+    report = local.sweeper.sweep()
 
     assert report.orphans == 1
     assert local.list_files() == []
@@ -162,17 +163,23 @@ def test_leftovers_of_interrupted_writes_go_with_the_orphans(
 
 
 @on_sqlite_only
-def test_orphans_are_looked_for_every_ten_minutes_only(
+def test_orphans_are_looked_for_every_ten_minutes_only_whoever_sweeps(
     local: Studio, caller: Caller, tmp_path: Path
 ) -> None:
     local.sweeper.sweep()
     key = object_key("job_0123456789abcdefghijAB", fence=1, index=1, extension="png")
     local.objects.put(key, b"orphan")
     make_old(tmp_path, key)
+    sweepers = [local.sweeper, open_studio(local.database, local.objects).sweeper]
+    half = timedelta(seconds=ORPHAN_SWEEP_SECONDS / 2)
+    local.database.advance(half)
 
-    local.sweeper.sweep()
+    early = [sweeper.sweep().orphans for sweeper in sweepers]
+    local.database.advance(half)
+    due = [sweeper.sweep().orphans for sweeper in sweepers]
 
-    assert local.list_files() == [key]
+    assert (early, due) == ([0, 0], [1, 0])
+    assert local.list_files() == []
 
 
 @pytest.mark.parametrize("ending", ["finished", "canceled", "expired"])
@@ -196,8 +203,3 @@ def test_a_reference_image_goes_when_its_job_has_ended(
     assert key not in studio.list_files()
     assert studio.row(job.id).reference_key is None
     assert studio.sweeper.sweep().is_empty
-
-
-def _fresh_sweeper(studio: Studio) -> Studio:
-    """Return the studio of a process that has not looked for orphans yet."""
-    return open_studio(studio.database, studio.objects)

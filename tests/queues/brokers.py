@@ -17,7 +17,7 @@ import redis
 from kombu import Connection
 
 from gen_video.ids import new_id
-from gen_video.queues.celery_app import build_celery
+from gen_video.queues.celery_app import bound_waits, build_celery
 from gen_video.queues.wakeups import queue_name
 from gen_video.settings import process_environment
 from tests.services import REDIS
@@ -82,13 +82,20 @@ class Broker:
         try:
             yield name
         finally:
-            with suppress(OSError), self.connect() as connection:
-                connection.channel().queue_delete(name)
+            with suppress(OSError):
+                self.delete_queue(name)
+
+    def delete_queue(self, name: str) -> None:
+        """Delete a queue and what waits in it; on Redis a queue is no more than what waits."""
+        with self.connect() as connection, suppress(*connection.channel_errors):
+            connection.channel().queue_purge(name)
+            connection.channel().queue_delete(name)
 
     def connect(self) -> Connection:
         """Return an open connection with the options of the service."""
         connection = build_celery(self.url).connection_for_write(heartbeat=0)
         connection.ensure_connection(max_retries=1, timeout=3)
+        bound_waits(connection)
         return connection
 
     def put(
@@ -111,14 +118,6 @@ class Broker:
                 retry=False,
             )
 
-    def count_waiting(self, queue: str) -> int:
-        """Return how many messages wait, zero for a queue that does not exist."""
-        with self.connect() as connection:
-            try:
-                return int(connection.channel().queue_declare(queue, passive=True).message_count)
-            except connection.channel_errors:
-                return 0
-
 
 class PrivateBroker(Broker):
     """A broker of this test's own, on a port that it keeps."""
@@ -133,6 +132,12 @@ class PrivateBroker(Broker):
         """Start it, and return when it lets clients in."""
         self._process = self._start()
         wait_until(self._is_open, seconds=START_SECONDS)
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._signal(signal.SIGTERM)
+        if self._process is not None:
+            self._process.wait(30)
 
     def kill(self) -> None:
         """End it without a chance to tidy up."""

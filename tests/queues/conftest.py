@@ -8,6 +8,7 @@ import pytest
 
 from gen_video.queues.celery_listener import CeleryListener
 from gen_video.queues.celery_sender import CelerySender
+from gen_video.queues.slots import Slots
 from gen_video.queues.wakeups import OnWake
 from tests.queues.brokers import (
     Broker,
@@ -64,7 +65,7 @@ def listen() -> Iterator[Listen]:
             probe_seconds: float = 1.0,
         ) -> CeleryListener:
             listener = CeleryListener(
-                broker.url, queues, on_wake, slots=slots, probe_seconds=probe_seconds
+                broker.url, queues, on_wake, slots=Slots(slots), probe_seconds=probe_seconds
             )
             listener.start()
             stack.callback(listener.stop, 10)

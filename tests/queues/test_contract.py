@@ -11,6 +11,7 @@ import pytest
 from gen_video.queues.celery_listener import CeleryListener
 from gen_video.queues.celery_sender import CelerySender
 from gen_video.queues.memory import MemoryBroker, MemoryListener, MemoryWakeUps
+from gen_video.queues.slots import Slots
 from gen_video.queues.wakeups import BrokerUnavailableError, OnWake, WakeUpListener, WakeUps
 from tests.queues.brokers import QUIET_SECONDS, Broker, Heard, new_job, shared_redis_url, wait_until
 from tests.queues.conftest import REAL
@@ -32,7 +33,7 @@ class Make:
     def listen(self, on_wake: OnWake, *, slots: int = 1) -> WakeUpListener:
         listener: WakeUpListener
         if self.url:
-            listener = CeleryListener(self.url, [self.queue], on_wake, slots=slots)
+            listener = CeleryListener(self.url, [self.queue], on_wake, slots=Slots(slots))
         else:
             listener = MemoryListener(self.memory, [self.queue], on_wake, slots=slots)
         listener.start()

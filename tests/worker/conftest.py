@@ -17,7 +17,8 @@ from gen_video.generation.states import JobState
 from gen_video.settings import Settings
 from gen_video.storage.memory import MemoryObjectStore
 from gen_video.telemetry.metrics import Metrics
-from gen_video.wiring import DoorThreads, Errands, Services
+from gen_video.threads import DoorThreads, Errands
+from gen_video.wiring import Services
 from gen_video.worker.loop import WorkerLoop
 from tests.db.clocked import migrated_database
 from tests.generation.fakes import PATIENCE_SECONDS, FakeEngine, FlakyDatabase, wait_until

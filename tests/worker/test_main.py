@@ -12,12 +12,13 @@ from typing import cast
 import pytest
 
 from gen_video.accounts.models import Caller
+from gen_video.adapters import build_engine
 from gen_video.engines.host import EngineHost
 from gen_video.generation.registry_store import WorkerRow, list_workers
 from gen_video.generation.requests import ImageRequest
 from gen_video.generation.states import JobState
 from gen_video.settings import Settings
-from gen_video.wiring import Services, build_engine, build_services
+from gen_video.wiring import Services, build_services
 from gen_video.worker.main import Worker
 from tests.generation.fakes import FakeEngine, wait_until
 from tests.generation.studio import LEASE, MODELS, Studio

@@ -137,7 +137,7 @@ def _decode(text: str, *, pointer: str) -> bytes:
 def _read_own(services: Services, caller: Caller, text: str, *, pointer: str) -> bytes:
     """Return the bytes of a picture that the caller made: its address, or its job's id."""
     try:
-        name = text.removeprefix(FILES)
+        name = text.removeprefix(FILES).partition("?")[0]  # a signed address has a query
         if is_id(name, "job"):
             name = _first_picture(services, caller, name)
         artifact = services.jobs.get_file_of(caller, name)

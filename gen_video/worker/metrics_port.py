@@ -1,0 +1,66 @@
+"""A port of the worker's own for Prometheus: on machines where no web process adds its counters up.
+
+Answers `GET /metrics` and `GET /health/live`, and nothing else; meant for the inside of a network.
+"""
+
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import structlog
+from typing_extensions import override
+
+from gen_video.telemetry.metrics import Metrics
+
+SOCKET_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], metrics: Metrics) -> None:
+        self.metrics = metrics
+        super().__init__(address, _Handler)
+
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        log.debug("metrics_client_left", exc_info=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    timeout = SOCKET_SECONDS
+    server: _Server
+
+    def do_GET(self) -> None:
+        """Answer one question."""
+        if self.path == "/metrics":
+            body, media_type = self.server.metrics.render()
+            self._answer(HTTPStatus.OK, body, media_type)
+        elif self.path == "/health/live":
+            self._answer(HTTPStatus.OK, b'{"status":"ok"}', "application/json")
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, b"", "text/plain")
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        return  # scrapes come every few seconds and say nothing
+
+    def _answer(self, status: HTTPStatus, body: bytes, media_type: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def open_metrics_port(host: str, port: int, metrics: Metrics) -> ThreadingHTTPServer:
+    """Serve a process's metrics on a thread; `shutdown` ends it.
+
+    Raises:
+        OSError: The port is taken.
+    """
+    server = _Server((host, port), metrics)
+    threading.Thread(target=server.serve_forever, name="metrics-port", daemon=True).start()
+    return server
