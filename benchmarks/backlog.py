@@ -26,6 +26,7 @@ from gen_video.generation.models import ClaimedJob, Delivery, ImageInput
 from gen_video.generation.requests import ImageRequest
 from gen_video.quotas.tables import quota_windows
 from gen_video.settings import Settings
+from gen_video.storage.objects import object_key
 from gen_video.wiring import Services, build_services
 
 MODEL = "test-double"
@@ -40,6 +41,7 @@ SCATTER = 2_654_435_761
 PLANS = {"bulk": 4, "open": 0, "giant": 16}
 """Plans of the filled accounts, with their places to compete."""
 
+FILE = b"a picture"
 REQUEST = ImageRequest(prompt="nothing", width=64, height=64, num_inference_steps=1, seed=1)
 
 _NUMBERS = {
@@ -97,14 +99,16 @@ class Backlog:
         return self.services.database.read(work)
 
     def deliver(self, job: ClaimedJob) -> Delivery:
-        """Describe a file that the job made; nothing is stored."""
+        """Store a file of the job, as small as can be."""
+        key = object_key(job.id, fence=job.fence, index=1, extension="png")
+        self.services.objects.put(key, FILE)
         return Delivery(
             position=0,
-            storage_key=f"objects/{job.id}/{job.fence}",
+            storage_key=key,
             extension="png",
             mime="image/png",
-            sha256="0" * 64,
-            size_bytes=1,
+            sha256=sha256(FILE).hexdigest(),
+            size_bytes=len(FILE),
             width=job.input.width,
             height=job.input.height,
             seed=1,

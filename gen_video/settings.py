@@ -88,6 +88,7 @@ class Settings(BaseSettings):
 
     lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
     sweep_seconds: Annotated[float, Field(ge=0.1, le=600)] = 5.0
+    drain_notice_seconds: Annotated[float, Field(ge=0, le=300)] = 0.0
     drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 25.0
     job_deadline_seconds: Annotated[int, Field(ge=1)] = 86_400
     job_attempts: Annotated[int, Field(ge=1, le=20)] = 3

@@ -48,7 +48,11 @@ def _lifespan(services: Services, prepare: Callable[[], object]) -> Lifespan:
         watch = services.job_watch()
         app.state.watch = watch
         app.state.health = HealthCheck(services)
-        app.state.drain = Drain(watch, drain_seconds=services.settings.drain_seconds)
+        app.state.drain = Drain(
+            watch,
+            notice_seconds=services.settings.drain_notice_seconds,
+            drain_seconds=services.settings.drain_seconds,
+        )
         with app.state.drain.listening():
             yield
         await watch.close()

@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gen_video.api import rates
 from gen_video.api.problems import (
     BodyTimeoutError,
     BodyTooLargeError,
@@ -67,6 +68,7 @@ class RequestMiddleware:
                 headers.setdefault("X-Content-Type-Options", "nosniff")
                 headers.setdefault("Referrer-Policy", "no-referrer")
                 headers.setdefault("Cache-Control", "no-store")
+                rates.add_headers(headers, scope["state"])
             await send(message)
 
         try:

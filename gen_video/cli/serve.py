@@ -99,7 +99,9 @@ def _supervise(settings: Settings, ground: Ground) -> None:
     try:
         Supervisor(
             _children(settings, listener=ground.listener.fileno(), lifeline=read_end),
-            stop_seconds=settings.drain_seconds + KILL_EXTRA_SECONDS,
+            stop_seconds=settings.drain_notice_seconds
+            + settings.drain_seconds
+            + KILL_EXTRA_SECONDS,
             on_death=lambda pid: mark_process_dead(settings.metrics_folder, pid),
             is_ready=lambda: is_answering(settings.host, settings.port),
             on_ready=lambda: _welcome(settings, ground.journal),

@@ -19,8 +19,9 @@ from gen_video.billing.ledger import Position
 from gen_video.billing.service import LedgerService
 from gen_video.db.database import Database
 from gen_video.errors import ServiceError
-from gen_video.generation import artifact_store, job_reads
+from gen_video.generation import artifact_store, fair_store, job_reads
 from gen_video.generation.models import Artifact, FileRole
+from gen_video.generation.queueing import Queueing, share_of
 from gen_video.generation.states import JobState
 from gen_video.generation.tables import artifacts, idempotency, job_attempts, jobs
 from gen_video.quotas.service import QuotaService
@@ -55,8 +56,8 @@ class AuditService:
     """Checks the invariants.
 
     Args:
-        sweep_grace: How long past its lease a job may stay running before that is a finding:
-            two sweeps.
+        sweep_grace: How long past its lease a job may stay running, or wait though there is room,
+            before that is a finding: two sweeps.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class AuditService:
                 *self._check_leases(connection, rows),
                 *_check_keys(connection),
                 *self._check_in_flight(connection, rows),
+                *self._check_backlogs(connection),
             ]
             now = self._database.now(connection)
             return findings, len(rows), artifact_store.list_live(connection, now=now)
@@ -187,6 +189,20 @@ class AuditService:
                     subject=account_id,
                     text=f"in_flight is {counted}, {open_jobs[account_id]} jobs are open",
                 )
+
+    def _check_backlogs(self, connection: Connection) -> Iterator[Finding]:
+        """Look at every account and queue with a backlog: who has room lets nobody wait."""
+        now = self._database.now(connection)
+        place = fair_store.next_backlog_place(connection, None)
+        while place is not None:
+            share = share_of(self._accounts.get_plan_of(connection, place.account_id))
+            if Queueing.is_stuck(connection, place, share, now=now, grace=self._sweep_grace):
+                yield Finding(
+                    invariant="I12",
+                    subject=f"{place.account_id}:{place.queue}:{place.rank}",
+                    text="a job waits behind its account's others, though there is room",
+                )
+            place = fair_store.next_backlog_place(connection, place)
 
     def _check_files(self, live: list[Artifact]) -> Iterator[Finding]:
         for artifact in live:

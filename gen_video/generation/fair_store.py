@@ -257,9 +257,14 @@ def sum_backlog_before(
     return _count_and_sum(connection, before)
 
 
-def list_unplaced(connection: Connection, *, limit: int) -> list[str]:
-    """Return queued jobs that have no queue: accepted by the release before."""
-    statement = select(jobs.c.id).where(jobs.c.queue == "", is_waiting()).limit(limit)
+def list_unplaced(connection: Connection, *, models: Sequence[str], limit: int) -> list[str]:
+    """Return queued jobs that have no queue: accepted by the release before. The oldest first."""
+    statement = (
+        select(jobs.c.id)
+        .where(jobs.c.queue == "", is_waiting(), jobs.c.model.in_(models))
+        .order_by(jobs.c.created_at, jobs.c.id)
+        .limit(limit)
+    )
     return list(connection.execute(statement).scalars())
 
 

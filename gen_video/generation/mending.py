@@ -35,7 +35,7 @@ class QueueMender:
         return self._adopt() + self._age() + self._promote()
 
     def _adopt(self) -> int:
-        unplaced = self._database.read(partial(fair_store.list_unplaced, limit=BATCH))
+        unplaced = self._database.read(partial(self._queueing.list_unplaced, limit=BATCH))
         return sum(
             self._database.write(partial(self._queueing.adopt, job_id=job_id))
             for job_id in unplaced

@@ -116,9 +116,14 @@ class Queueing:
             fair_store.set_tag(connection, job_id=waiting.job_id, start_tag=start_tag)
         return PROMOTIONS
 
+    def list_unplaced(self, connection: Connection, *, limit: int) -> list[str]:
+        """Return queued jobs without a place that can be given one, the oldest first."""
+        models = [spec.id for spec in self._catalogue.list_models()]
+        return fair_store.list_unplaced(connection, models=models, limit=limit)
+
     def adopt(self, connection: Connection, job_id: str) -> bool:
         """Give a place to a queued job that has none; False when its model is not on offer."""
-        row = job_reads.find_row(connection, job_id)
+        row = self._find_locked(connection, job_id)
         spec = None if row is None else self._catalogue.find(row.model)
         if row is None or spec is None or row.queue:
             return False
@@ -130,16 +135,23 @@ class Queueing:
 
     def age(self, connection: Connection, job_id: str) -> bool:
         """Let a batch job that has waited for long compete like an interactive one."""
-        row = job_reads.find_row(connection, job_id)
-        if row is None or row.rank != Rank.BATCH:
+        row = self._find_locked(connection, job_id)
+        if row is None or not row.queue or row.rank != Rank.BATCH:
             return False
         place = Place(account_id=row.account_id, queue=row.queue, rank=Rank.INTERACTIVE)
         return self._move(connection, row, place, predicted_us=row.predicted_us)
 
+    def _find_locked(self, connection: Connection, job_id: str) -> AnyRow | None:
+        """Return a job as it is once its account is locked: nobody else moves it then."""
+        row = job_reads.find_row(connection, job_id)
+        if row is None:
+            return None
+        self._accounts.lock(connection, row.account_id)
+        return job_reads.find_row(connection, job_id)
+
     def _move(
         self, connection: Connection, row: AnyRow, place: Place, *, predicted_us: int
     ) -> bool:
-        self._accounts.lock(connection, row.account_id)
         plan = self._accounts.get_plan_of(connection, row.account_id)
         is_moved = fair_store.move_to_place(
             connection, job_id=row.id, place=place, tier=plan.tier, predicted_us=predicted_us
@@ -148,9 +160,18 @@ class Queueing:
             return False
         share = share_of(plan)
         if row.queue:
-            self.promote(connection, replace(place, rank=row.rank), share)
+            self._vacate(connection, row, replace(place, rank=row.rank), share)
         self.promote(connection, place, share)
         return True
+
+    def _vacate(self, connection: Connection, row: AnyRow, place: Place, share: Share) -> None:
+        """Give back what a job took of a place that it leaves without having run there."""
+        if row.start_tag is not None:
+            change = difference(
+                predicted_us=row.predicted_us, used=timedelta(0), weight=share.weight
+            )
+            fair_store.move_finish(connection, place, change=change)
+        self.promote(connection, place, share)
 
     def promote_alone(self, connection: Connection, place: Place) -> int:
         """Do what `promote` does in a transaction that does nothing else."""

@@ -4,7 +4,7 @@ Each step is a conditional move like everybody else's, so two sweepers, or a swe
 that comes back, cannot both win.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 import structlog
@@ -19,6 +19,7 @@ from gen_video.generation.mending import QueueMender
 from gen_video.generation.models import Artifact
 from gen_video.generation.states import JobState
 from gen_video.storage.objects import ObjectStore
+from gen_video.throttles import store as rates
 
 LOST_WORKERS_LIMIT = 8
 BATCH = 100
@@ -26,6 +27,7 @@ PUBLISH_WITHIN = timedelta(minutes=10)
 ORPHAN_AGE = timedelta(hours=1)
 ORPHAN_SWEEP_SECONDS = 600.0
 WORKER_FORGOTTEN_AFTER = timedelta(minutes=10)
+RATES_KEPT = timedelta(minutes=10)
 
 log = structlog.get_logger(__name__)
 
@@ -60,9 +62,9 @@ class SweepReport:
     moved: int
 
     @property
-    def is_empty(self) -> bool:
-        """Tell whether there was nothing to do."""
-        return not any(getattr(self, name) for name in self.__dataclass_fields__)
+    def counts(self) -> dict[str, int]:
+        """Return all figures by their names."""
+        return asdict(self)
 
 
 class Sweeper:
@@ -92,11 +94,9 @@ class Sweeper:
         self._complete_deletions()
         self._drop_references()
         self._purge()
-        if not report.is_empty:
-            log.info(
-                "sweep_mended",
-                **{name: getattr(report, name) for name in report.__dataclass_fields__},
-            )
+        self._purge_rates()
+        if any(report.counts.values()):
+            log.info("sweep_mended", **report.counts)
         return report
 
     def sweep_if_due(self, every_seconds: float) -> SweepReport | None:
@@ -280,6 +280,17 @@ class Sweeper:
         for key in unknown:
             self._objects.delete(key)
         return len(unknown)
+
+    def _purge_rates(self) -> None:
+        def work(connection: Connection) -> bool:
+            before = self._database.now(connection) - RATES_KEPT
+            return rates.has_old(connection, before=before)
+
+        def purge(connection: Connection) -> None:
+            rates.purge(connection, before=self._database.now(connection) - RATES_KEPT)
+
+        if self._database.read(work):
+            self._database.write(purge)
 
     def _purge(self) -> None:
         def is_due(connection: Connection) -> bool:

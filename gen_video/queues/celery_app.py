@@ -11,6 +11,7 @@ import socket
 import ssl
 import uuid
 from contextlib import suppress
+from functools import cached_property
 
 from celery import Celery
 from celery.app.amqp import AMQP
@@ -68,9 +69,14 @@ class WakeUpCelery(Celery):  # type: ignore[misc]  # Celery has no types
 
     amqp_cls = "gen_video.queues.celery_app:DefaultExchangeAmqp"
     control_cls = "gen_video.queues.celery_app:UniqueQueueControl"
-    worker_cls = "gen_video.queues.celery_worker:ThreadsWorker"
     on_wake: OnWake | None = None
     slots: Slots | None = None
+
+    @cached_property
+    def Worker(self) -> type:  # noqa: N802 - Celery's name of it
+        """Return the worker that `celery -A … worker` starts."""
+        worker: type = self.subclass_with_self("gen_video.queues.celery_worker:ThreadsWorker")
+        return worker
 
 
 def build_celery(broker_url: str, *, on_wake: OnWake | None = None) -> WakeUpCelery:

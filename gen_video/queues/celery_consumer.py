@@ -49,7 +49,8 @@ class WakeUpConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
     Attributes:
         must_end: Set by whoever wants this consumer to end; looked at five times a second.
         turned_at: When the loop last turned, by the monotonic clock.
-        is_listening: Whether the loop is running on a connection.
+        is_looping: Whether the loop is running, that is, whether there is a connection.
+        is_listening: Whether it has been all through one turn of it.
         heard: How many messages came, of whatever kind.
     """
 
@@ -66,7 +67,7 @@ class WakeUpConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
         }
         self.must_end = threading.Event()
         self.turned_at = time.monotonic()
-        self.is_listening = False
+        self.is_looping = self.is_listening = False
         self.heard = 0
         self._unreadable = 0
         self._beat_at = 0.0
@@ -87,11 +88,13 @@ class WakeUpConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
         self._is_consuming = False
         self.on_ready()
         self._send_beat("worker-online")
+        self.turned_at = time.monotonic()
+        self.is_looping = True
         try:
             while self.connection:
                 self._turn()
         finally:
-            self.is_listening = False
+            self.is_looping = self.is_listening = False
 
     def ensure_connected(self, conn: Untyped) -> Untyped:
         """Connect, trying again for ever, a few seconds apart."""

@@ -169,10 +169,10 @@ class CeleryListener(WakeUpListener):
         consumer = ear.consumer
         if not ear.thread.is_alive():
             return "its thread ended"
+        if consumer.is_looping and now - consumer.turned_at > HANGING_SECONDS:
+            return HANGS
         if consumer.is_listening:
             ear.lost_at = now
-            if now - consumer.turned_at > HANGING_SECONDS:
-                return HANGS
         if now - ear.lost_at > LOST_SECONDS:
             return "no broker for a minute"
         return "it hears nothing" if self._is_deaf(ear) else ""

@@ -100,6 +100,10 @@ class Metrics:
         """Count an engine child that was replaced."""
         self._at(self._series().engine_restarts, reason=reason).inc()
 
+    def swept(self, *, what: str, count: int) -> None:
+        """Count what the sweeper mended."""
+        self._at(self._series().swept, what=what).inc(count)
+
     def render(self, gauges: Sequence[GaugeSample] = ()) -> tuple[bytes, str]:
         """Return all metrics in the text format, with its media type.
 
@@ -180,6 +184,9 @@ class _AllSeries:
         )
         self.engine_restarts = Counter(
             "gv_engine_restarts", "Engine children replaced", ["reason"], registry=registry
+        )
+        self.swept = Counter(
+            "gv_swept", "Jobs and files that the sweeper mended", ["what"], registry=registry
         )
 
 

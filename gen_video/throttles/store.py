@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gen_video.throttles.tables import rate_windows as windows
@@ -35,3 +35,9 @@ def purge(connection: Connection, *, before: datetime) -> int:
     """Delete the windows that started before a moment and return their number."""
     old = delete(windows).where(windows.c.window < int(before.timestamp()))
     return connection.execute(old).rowcount
+
+
+def has_old(connection: Connection, *, before: datetime) -> bool:
+    """Tell, without writing, whether there is something to purge."""
+    old = select(windows.c.owner).where(windows.c.window < int(before.timestamp())).limit(1)
+    return connection.execute(old).first() is not None

@@ -62,9 +62,17 @@ class Worker:
 
     Args:
         engines: Each does one job of each kind at a time.
+        shared_slots: Given where somebody else listens to the broker and calls `hear`.
     """
 
-    def __init__(self, services: Services, engines: Sequence[EngineHost]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        engines: Sequence[EngineHost],
+        *,
+        shared_slots: Slots | None = None,
+    ) -> None:
+        self._shared_slots = shared_slots
         settings = services.settings
         self._services = services
         self._engines = list(engines)
@@ -73,7 +81,7 @@ class Worker:
         self._models = tuple(spec.id for spec in self._specs)
         self._worker_id = new_worker_id()
         self._listeners: list[WakeUpListener] = []
-        self._desks: list[Desk] = []
+        self._desks: dict[JobKind, Desk] = {}
         self.lanes = Lanes([loop for kind in JobKind for loop in self._build_lane(kind)])
         self.profile = self._profile([queue for kind in JobKind for queue in self._queues(kind)])
 
@@ -114,19 +122,25 @@ class Worker:
             self.lanes.give_back()
             self.lanes.wait_until_idle(KILL_GRACE_SECONDS)
 
+    def hear(self, queue: str, job_id: str) -> None:
+        """Take a wake-up of the broker's for one of our lanes; any other is let go."""
+        kind = next((kind for kind in self._desks if f".{kind}." in queue), None)
+        if kind is not None:
+            self._desks[kind].hear(queue, job_id)
+
     def listen(self) -> None:
         """Listen: to the broker, or without one to the database."""
         for listener in self._listeners:
             listener.start()
         if self._services.dispatcher is not None:
             self._services.dispatcher.patrol()
-        if not self._listeners:
-            for desk in self._desks:
+        if not self._listeners and self._shared_slots is None:
+            for desk in self._desks.values():
                 self._services.watcher.subscribe(desk.ring)
 
     def stop_listening(self) -> None:
         """Hear nothing more."""
-        for desk in self._desks:
+        for desk in self._desks.values():
             desk.close()
         for listener in self._listeners:
             listener.stop(LISTENER_STOP_SECONDS)
@@ -147,18 +161,25 @@ class Worker:
         queues = self._queues(kind)
         if not queues:
             return []
-        slots = Slots(len(self._engines))
-        desk = Desk(slots)
-        self._desks.append(desk)
+        slots = self._shared_slots or Slots(len(self._engines))
+        desk = self._desks[kind] = Desk(slots)
+        if self._shared_slots is not None:
+            return self._build_loops(queues, desk, is_woken=lambda: True)
         name = f"{self._worker_id}-{kind}"  # a broker knows each listener by its name
         listener = self._services.listen(queues, desk.hear, slots=slots, name=name)
         if listener is not None:
             self._listeners.append(listener)
+        return self._build_loops(
+            queues, desk, is_woken=lambda: listener is not None and listener.is_connected
+        )
+
+    def _build_loops(
+        self, queues: Sequence[str], desk: Desk, *, is_woken: Callable[[], bool]
+    ) -> list[WorkerLoop]:
         profile = self._profile(queues)
 
         def idle_seconds() -> float:
-            is_woken = listener is not None and listener.is_connected
-            return LISTENING_LOOK_SECONDS if is_woken else IDLE_LOOK_SECONDS
+            return LISTENING_LOOK_SECONDS if is_woken() else IDLE_LOOK_SECONDS
 
         return [
             self._build_loop(engine, profile=profile, desk=desk, idle_seconds=idle_seconds)
@@ -200,7 +221,13 @@ class Worker:
     def _sweep(self) -> None:
         seconds = self._services.settings.sweep_seconds
         while not self._is_over.wait(seconds):
-            self._guarded("sweep_failed", lambda: self._services.sweeper.sweep_if_due(seconds))
+            self._guarded("sweep_failed", lambda: self._sweep_once(seconds))
+
+    def _sweep_once(self, every_seconds: float) -> None:
+        report = self._services.sweeper.sweep_if_due(every_seconds)
+        for what, count in () if report is None else report.counts.items():
+            if count:
+                self._services.metrics.swept(what=what, count=count)
 
     def _give_signs(self) -> None:
         while True:

@@ -26,7 +26,7 @@ class _Server(ThreadingHTTPServer):
 
     @override
     def handle_error(self, request: object, client_address: object) -> None:
-        log.debug("metrics_client_left", exc_info=True)
+        log.debug("metrics_client_left")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -36,7 +36,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer one question."""
         if self.path == "/metrics":
-            body, media_type = self.server.metrics.render()
+            try:
+                body, media_type = self.server.metrics.render()
+            except OSError:
+                self._answer(HTTPStatus.SERVICE_UNAVAILABLE, b"", "text/plain")
+                return
             self._answer(HTTPStatus.OK, body, media_type)
         elif self.path == "/health/live":
             self._answer(HTTPStatus.OK, b'{"status":"ok"}', "application/json")

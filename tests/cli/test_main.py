@@ -74,13 +74,20 @@ def test_the_audit_of_no_database_says_what_to_run(run: Run) -> None:
     assert "gen-video migrate" in outcome.err
 
 
-def test_a_command_leaves_a_database_of_another_version_alone(run: Run, data_folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("revision", "advice"),
+    [("2026_11_24_videos", "gen-video migrate"), ("2999_01_01_later", "newer version")],
+    ids=["older", "newer"],
+)
+def test_a_command_leaves_a_database_of_another_version_alone(
+    run: Run, data_folder: Path, revision: str, advice: str
+) -> None:
     run("migrate")
     with sqlite3.connect(data_folder / "gen_video.sqlite3") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = 'older'")
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
     connection.close()
 
     outcome = run("keys", "list")
 
     assert outcome.code == 1
-    assert "gen-video migrate" in outcome.err
+    assert advice in outcome.err

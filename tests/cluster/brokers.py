@@ -16,7 +16,7 @@ from tests.cluster.servers import RabbitServer, RedisServer, find_rabbitmq, tool
 
 PREFIX = "gen_video"
 TASK = f"{PREFIX}.wake"
-TOOL_SECONDS = 30
+TOOL_SECONDS = 60
 JUNK = (b"", b"\x00\xff\xfe", b"{", b"[]", b'"text"', b"[[1], {}, {}]", b"x" * 100_000)
 
 Broker = RedisServer | RabbitServer

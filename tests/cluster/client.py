@@ -92,7 +92,7 @@ class RoundRobin:
         """
         give_up_at = time.monotonic() + PATIENCE_SECONDS
         while (asked_at := time.monotonic()) < give_up_at:
-            node = self.choose(avoid=avoid)
+            node = await self.choose(avoid=avoid)
             try:
                 response = await self._http.request(
                     method, self._urls[node] + path, json=json, headers=headers
@@ -120,12 +120,22 @@ class RoundRobin:
         ) as response:
             yield response
 
-    def choose(self, *, avoid: int | None = None) -> int:
-        """Return the next node, another than `avoid` when there is one."""
+    async def choose(self, *, avoid: int | None = None) -> int:
+        """Return the next node, another than `avoid` when there is one; wait while there is none.
+
+        Raises:
+            GaveUpError: No node came back in time.
+        """
         count = len(self._urls)
-        nodes = [next(self._turn) % count for _ in range(count)]
-        usable = [node for node in nodes if self._is_usable(node)] or nodes
-        return next((node for node in usable if node != avoid), usable[0])
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < give_up_at:
+            first = next(self._turn)
+            nodes = [(first + step) % count for step in range(count)]
+            usable = [node for node in nodes if self._is_usable(node)]
+            if usable:
+                return next((node for node in usable if node != avoid), usable[0])
+            await asyncio.sleep(PAUSE_SECONDS)
+        raise GaveUpError
 
     def note_trouble(self, error: httpx.TransportError) -> None:
         """Note a call that broke."""

@@ -19,7 +19,7 @@ async def follow(client: RoundRobin, journal: Journal, job_id: str, *, avoid: in
     """Follow a job until its last event; a stream that breaks is taken up on the next node."""
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     stream, silences = Stream(client, journal, job_id), 0
-    node = client.choose(avoid=avoid)
+    node = await client.choose(avoid=avoid)
     while time.monotonic() < give_up_at:
         was_over = job_id in journal.endings
         try:
@@ -37,7 +37,7 @@ async def follow(client: RoundRobin, journal: Journal, job_id: str, *, avoid: in
             if silences >= SILENCES:
                 journal.lie(f"streams of {job_id} end without its end, which was seen before")
                 return
-        node = client.choose(avoid=node)
+        node = await client.choose(avoid=node)
         await asyncio.sleep(PAUSE_SECONDS)
     journal.lie(f"no event told the end of {job_id} within {PATIENCE_SECONDS:g} s")
 

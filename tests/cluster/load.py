@@ -74,8 +74,8 @@ async def make_load(
 async def _visit(visitor: "Visitor", journal: Journal) -> None:
     try:
         await visitor.visit()
-    except (ValueError, KeyError, TypeError) as error:
-        journal.lie(f"an answer that cannot be read: {error!r}")
+    except (ValueError, KeyError, TypeError, GaveUpError) as error:
+        journal.lie(f"no answer that can be read: {error!r}")
         await asyncio.sleep(POLL_SECONDS)
 
 

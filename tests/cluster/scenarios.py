@@ -27,6 +27,7 @@ FORGED = 1000
 ZOMBIE_SECONDS = 30.0
 POLL_SECONDS = 0.1
 NOTICE_SECONDS = 1.0
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.6, 3.0
 DATABASE_SECONDS = 5
 QUICK = Mix()
 LONG = Mix(longest_seconds=2.5, cancel_share=0.03)
@@ -50,6 +51,11 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)  # noqa: S311 - repeatable
+
+    def is_usable(self, web: int) -> bool:
+        """Tell whether a web node is behind the balancer."""
+        is_leaving = self.cluster.webs[web].name in self.leaving
+        return not is_leaving and self.ready.get(web, True)
 
     def note(self, fault: str) -> None:
         """Count a fault."""
@@ -94,7 +100,7 @@ async def _play(stage: Stage, scenario: Scenario, mix: Mix, seconds: float) -> N
         is_over=is_over.is_set,
         seed=stage.seed + len(stage.journal.requests),
         mix=mix,
-        is_usable=lambda node: stage.ready.get(node, True),
+        is_usable=stage.is_usable,
         on_trouble=stage.troubles.append,
     )
     await action
@@ -108,17 +114,21 @@ def calm(_stage: Stage, seconds: float) -> None:
 def storm(stage: Stage, seconds: float) -> None:
     """Kill workers, engines, web nodes, broker and database in turn; freeze the object store."""
     give_up_at = time.monotonic() + seconds
+    longest_pause = min(LONGEST_PAUSE_SECONDS, max(SHORTEST_PAUSE_SECONDS, seconds / 15))
     outages: dict[str, Future[None]] = {}
+    is_first = True  # however short the time is, everybody has a turn
     with ThreadPoolExecutor() as threads:
-        while time.monotonic() < give_up_at:
+        while is_first or time.monotonic() < give_up_at:
             for victim in stage.dice.sample(victims := _victims(stage), len(victims)):
-                time.sleep(stage.dice.uniform(0.5, 3.0))
-                if time.monotonic() > give_up_at:
+                time.sleep(stage.dice.uniform(SHORTEST_PAUSE_SECONDS / 2, longest_pause))
+                if not is_first and time.monotonic() > give_up_at:
                     break
                 if victim in {"worker", "web", "engine"}:
                     _kill_process(stage, victim)
                 elif victim not in outages or outages[victim].done():
-                    outages[victim] = threads.submit(_break_server, stage, victim, _pause(stage))
+                    length = stage.dice.uniform(0.2, longest_pause)
+                    outages[victim] = threads.submit(_break_server, stage, victim, length)
+            is_first = False
         for outage in outages.values():
             outage.result()
 
@@ -126,7 +136,7 @@ def storm(stage: Stage, seconds: float) -> None:
 def zombie(stage: Stage, seconds: float) -> None:
     """Let workers sleep beyond their lease in the middle of a job, and wake them again."""
     give_up_at = time.monotonic() + seconds
-    while time.monotonic() < give_up_at:
+    while not _is_over(give_up_at, is_enough=bool(stage.reckoning.zombies)):
         running = stage.query(
             "SELECT id, fence, lease_owner FROM jobs WHERE state = 'running' ORDER BY id"
         )
@@ -145,8 +155,8 @@ def flush(stage: Stage, seconds: float) -> None:
     broker = stage.cluster.broker
     if broker is None:
         return calm(stage, seconds)
-    give_up_at = time.monotonic() + seconds
     queues = list_queues(broker)
+    give_up_at = time.monotonic() + seconds
     while time.monotonic() < give_up_at:
         with suppress(redis.RedisError, OperationalError, OSError):
             empty(broker, queues)
@@ -209,9 +219,9 @@ def upgrade(stage: Stage, _seconds: float) -> None:
             stage.note(f"{node.kind} upgraded")
             stage.reckoning.expect(f"{node.name} drained with code {code}", holds=code == 0)
             node.begin()
-            stage.leaving.discard(node.name)
             if node.kind == "web":
                 wait_until(node.is_ready, seconds=START_SECONDS, what=f"{node.name} is ready")
+            stage.leaving.discard(node.name)
         time.sleep(1.0)
     finally:
         over.set()
@@ -233,6 +243,12 @@ SCENARIOS: dict[str, tuple[Scenario, Mix]] = {
 }
 
 
+def _is_over(give_up_at: float, *, is_enough: bool) -> bool:
+    """Tell whether the time is over; what has not happened at all yet gets some more."""
+    extra = 0.0 if is_enough else ZOMBIE_SECONDS
+    return time.monotonic() > give_up_at + extra
+
+
 def _victims(stage: Stage) -> list[str]:
     victims = ["worker", "worker", "engine", "web", "web", "database"]
     if stage.cluster.broker is not None:
@@ -240,10 +256,6 @@ def _victims(stage: Stage) -> list[str]:
     if stage.cluster.objects is not None:
         victims.append("objects")
     return victims
-
-
-def _pause(stage: Stage) -> float:
-    return stage.dice.uniform(0.2, 4.0)
 
 
 def _kill_process(stage: Stage, victim: str) -> None:
@@ -323,4 +335,4 @@ def _probe(stage: Stage, over: threading.Event) -> None:
     """Ask every web node whether it is ready, as a balancer does."""
     while not over.wait(POLL_SECONDS):
         for number, node in enumerate(stage.cluster.webs):
-            stage.ready[number] = node.name not in stage.leaving and node.is_ready()
+            stage.ready[number] = node.is_ready()

@@ -14,8 +14,6 @@ COMPONENTS = sorted(path.parent for path in KUBERNETES.glob("components/*/kustom
 
 Tree = dict[str, Any]
 
-PROMISED_SETTINGS = frozenset({"GEN_VIDEO_DRAIN_NOTICE_SECONDS", "GEN_VIDEO_WORKER_METRICS_PORT"})
-"""Settings that the files use and the code is about to get; empty when it has them."""
 
 
 def read(path: Path) -> str:

@@ -33,8 +33,14 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     return Broker(shared_redis_url() if request.param == "redis" else RABBITMQ.url)
 
 
+@pytest.fixture
+def rabbitmq() -> Broker:
+    """Return the shared RabbitMQ."""
+    return Broker(RABBITMQ.url)
+
+
 @pytest.fixture(scope="module", params=REAL)
-def private_broker(
+def private_node(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PrivateBroker]:
     """Return a broker that only the tests of one file use, once Redis and once RabbitMQ."""
@@ -42,6 +48,14 @@ def private_broker(
     folder: Path = tmp_path_factory.mktemp(request.param)
     with run(folder) as private:
         yield private
+
+
+@pytest.fixture
+def private_broker(private_node: PrivateBroker) -> PrivateBroker:
+    """Return that broker, running."""
+    if not private_node.is_running():
+        private_node.start()
+    return private_node
 
 
 @pytest.fixture

@@ -12,17 +12,24 @@ import pytest
 from gen_video.accounts.models import Caller
 from gen_video.db.watch import ChangeWatcher
 from gen_video.egress.memory import MemoryFetcher
+from gen_video.generation.estimates import FiguresReader
+from gen_video.generation.execution import WorkerProfile
 from gen_video.generation.runner import JobRunner
 from gen_video.generation.states import JobState
+from gen_video.queues.slots import Slots
 from gen_video.settings import Settings
 from gen_video.storage.memory import MemoryObjectStore
+from gen_video.storage.signatures import FileLinks
 from gen_video.telemetry.metrics import Metrics
 from gen_video.threads import DoorThreads, Errands
 from gen_video.wiring import Services
+from gen_video.worker.desk import Desk
 from gen_video.worker.loop import WorkerLoop
 from tests.db.clocked import migrated_database
 from tests.generation.fakes import PATIENCE_SECONDS, FakeEngine, FlakyDatabase, wait_until
-from tests.generation.studio import CATALOGUE, Studio, open_studio
+from tests.generation.studio import CATALOGUE, Studio, open_studio, profile
+
+IDLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,7 @@ def services(studio: Studio, settings: Settings) -> Iterator[Services]:
         catalogue=CATALOGUE,
         adapters=(),
         objects=studio.objects,
+        links=FileLinks(b"pepper", seconds=60),
         fetcher=MemoryFetcher(),
         accounts=studio.accounts,
         quotas=studio.quotas,
@@ -95,22 +103,55 @@ def services(studio: Studio, settings: Settings) -> Iterator[Services]:
         execution=studio.execution,
         sweeper=studio.sweeper,
         auditor=studio.auditor,
+        figures=FiguresReader(studio.database),
         watcher=ChangeWatcher(studio.database),
         threads=DoorThreads(),
         errands=Errands(),
         metrics=Metrics(),
+        throttle=None,
+        dispatcher=None,
     )
     yield services
     services.close()
 
 
-@contextmanager
-def shift_of(studio: Studio, services: Services, engine: FakeEngine) -> Iterator[Shift]:
-    """Run a loop on a thread while the block runs."""
+def build_loop(
+    services: Services,
+    engine: FakeEngine,
+    *,
+    desk: Desk,
+    worker: WorkerProfile | None = None,
+    idle_seconds: float = IDLE_SECONDS,
+) -> WorkerLoop:
+    """Return a loop over an engine, woken at a desk."""
     runner = JobRunner(
         execution=services.execution, engine=engine, objects=services.objects, version="9.9"
     )
-    loop = WorkerLoop(services, runner, metrics=services.metrics, worker_id="worker-1")
+    return WorkerLoop(
+        services,
+        runner,
+        profile=worker or profile("worker-1"),
+        desk=desk,
+        resident=engine.resident_models,
+        idle_seconds=lambda: idle_seconds,
+    )
+
+
+@contextmanager
+def shift_of(
+    studio: Studio,
+    services: Services,
+    engine: FakeEngine,
+    *,
+    worker: WorkerProfile | None = None,
+    idle_seconds: float = IDLE_SECONDS,
+    is_deaf: bool = False,
+) -> Iterator[Shift]:
+    """Run a loop on a thread while the block runs, woken by the database unless it is deaf."""
+    desk = Desk(Slots(1))
+    loop = build_loop(services, engine, desk=desk, worker=worker, idle_seconds=idle_seconds)
+    if not is_deaf:
+        services.watcher.subscribe(desk.ring)
     thread = threading.Thread(target=loop.run, name="worker")
     shift = Shift(studio, services, engine, loop, thread)
     thread.start()

@@ -10,18 +10,26 @@ import pytest
 from gen_video.accounts.models import Caller
 from gen_video.engines.catalogue import Catalogue, ModelSpec
 from gen_video.engines.errors import EngineInterruptedError
+from gen_video.generation.execution import WorkerProfile
 from gen_video.generation.models import Job
-from gen_video.generation.runner import JobRunner
 from gen_video.generation.service import JobService
 from gen_video.generation.states import JobKind, JobState
 from gen_video.generation.submission import Request
+from gen_video.queues.slots import Slots
 from gen_video.storage.memory import MemoryObjectStore
 from gen_video.wiring import Services
-from gen_video.worker.lanes import Lanes, list_kinds, new_worker_id
-from gen_video.worker.loop import WorkerLoop
+from gen_video.worker.desk import Desk
+from gen_video.worker.lanes import (
+    Lanes,
+    UnknownPoolError,
+    choose_models,
+    list_queues,
+    new_worker_id,
+)
 from tests.generation.cinema import FLICK, PORTRAIT, REEL, SCREEN, WAVES
 from tests.generation.fakes import PATIENCE_SECONDS, FakeEngine, wait_until
-from tests.generation.studio import LAKE, PAINT, SKETCH, Studio, open_studio
+from tests.generation.studio import LAKE, PAINT, SKETCH, Studio, open_studio, profile
+from tests.worker.conftest import build_loop
 
 BOTH = [JobKind.IMAGE, JobKind.VIDEO]
 
@@ -79,20 +87,17 @@ def services(services: Services, studio: Studio) -> Services:
 def build_lanes(
     services: Services, engines: dict[JobKind, FakeEngine], kinds: list[JobKind]
 ) -> Lanes:
-    """Return lanes of these kinds."""
-
-    def build(kind: JobKind) -> WorkerLoop:
-        runner = JobRunner(
-            execution=services.execution,
-            engine=engines[kind],
-            objects=services.objects,
-            version="9.9",
+    """Return lanes of these kinds, each with a loop that the database wakes."""
+    loops = []
+    for kind in kinds:
+        specs = choose_models(services.catalogue, ())
+        worker = profile(
+            "worker-1", models=[spec.id for spec in specs], queues=list_queues(specs, kind)
         )
-        return WorkerLoop(
-            services, runner, metrics=services.metrics, worker_id="worker-1", kind=kind
-        )
-
-    return Lanes(build, kinds)
+        desk = Desk(Slots(1))
+        services.watcher.subscribe(desk.ring)
+        loops.append(build_loop(services, engines[kind], desk=desk, worker=worker))
+    return Lanes(loops)
 
 
 @contextmanager
@@ -101,7 +106,7 @@ def crew_of(
 ) -> Iterator[Crew]:
     """Run lanes on a thread while the block runs."""
     engines = {kind: FakeEngine() for kind in BOTH}
-    lanes = build_lanes(services, engines, kinds or list_kinds(services.catalogue))
+    lanes = build_lanes(services, engines, kinds or BOTH)
     thread = threading.Thread(target=lanes.run, name="lanes")
     crew = Crew(services.jobs, studio, lanes, thread, engines)
     thread.start()
@@ -232,12 +237,12 @@ def test_a_lane_that_breaks_ends_the_worker_and_says_why(
 ) -> None:
     """A worker of which half has died helps nobody: whoever supervises it starts another."""
     lanes = build_lanes(services, {each: FakeEngine() for each in BOTH}, BOTH)
-    claim = services.execution.has_due_job
+    look = services.execution.has_due_job
 
-    def break_one(models: tuple[str, ...], asked: JobKind | None) -> bool:
-        if asked is kind:
+    def break_one(worker: WorkerProfile) -> bool:
+        if worker.queues == (f"default.{kind}",):
             raise RuntimeError("a bug")
-        return claim(models, asked)
+        return look(worker)
 
     monkeypatch.setattr(services.execution, "has_due_job", break_one)
 
@@ -253,11 +258,11 @@ def test_a_lane_that_breaks_gives_the_job_of_the_other_back(
     lanes = build_lanes(services, engines, BOTH)
     look = services.execution.has_due_job
 
-    def break_pictures(models: tuple[str, ...], asked: JobKind | None) -> bool:
-        if asked is JobKind.IMAGE:
+    def break_pictures(worker: WorkerProfile) -> bool:
+        if worker.queues == ("default.image",):
             engines[JobKind.VIDEO].wait_until_stalled()
             raise RuntimeError("a bug")
-        return look(models, asked)
+        return look(worker)
 
     monkeypatch.setattr(services.execution, "has_due_job", break_pictures)
     video = services.jobs.submit(caller, WAVES).job.id
@@ -270,22 +275,47 @@ def test_a_lane_that_breaks_gives_the_job_of_the_other_back(
     assert studio.findings() == []
 
 
-@pytest.mark.parametrize(
-    ("specs", "kinds"),
-    [
-        ([SKETCH, PAINT], [JobKind.IMAGE]),
-        ([FLICK], [JobKind.VIDEO]),
-        ([SKETCH, PORTRAIT], BOTH),
-        ([REEL.model_copy(update={"kinds": REEL.kinds | SKETCH.kinds})], BOTH),
-    ],
-    ids=["pictures", "videos", "both", "one model for both"],
-)
-def test_there_is_a_lane_for_each_kind_on_offer(
-    specs: list[ModelSpec], kinds: list[JobKind]
-) -> None:
-    catalogue = Catalogue(specs, default_image_model="")
+FAST = SKETCH.model_copy(update={"id": "fast", "pool": "fast"})
 
-    assert list_kinds(catalogue) == kinds
+
+@pytest.mark.parametrize(
+    ("specs", "pictures", "videos"),
+    [
+        ([SKETCH, PAINT], ("default.image",), ()),
+        ([FLICK], (), ("default.video",)),
+        ([SKETCH, PORTRAIT], ("default.image",), ("default.video",)),
+        (
+            [REEL.model_copy(update={"kinds": REEL.kinds | SKETCH.kinds})],
+            ("default.image",),
+            ("default.video",),
+        ),
+        ([FAST, SKETCH, PAINT, FLICK], ("default.image", "fast.image"), ("default.video",)),
+    ],
+    ids=["pictures", "videos", "both", "one model for both", "two pools"],
+)
+def test_there_is_a_queue_for_each_pool_and_kind_on_offer(
+    specs: list[ModelSpec], pictures: tuple[str, ...], videos: tuple[str, ...]
+) -> None:
+    assert list_queues(specs, JobKind.IMAGE) == pictures
+    assert list_queues(specs, JobKind.VIDEO) == videos
+
+
+def test_a_worker_can_be_told_to_serve_some_pools_only() -> None:
+    catalogue = Catalogue([SKETCH, FAST, PAINT], default_image_model="sketch")
+
+    assert {spec.id for spec in choose_models(catalogue, [])} == {"sketch", "fast", "paint"}
+    assert [spec.id for spec in choose_models(catalogue, ["fast"])] == ["fast"]
+
+
+def test_a_pool_that_no_model_belongs_to_is_refused_with_those_that_there_are() -> None:
+    catalogue = Catalogue([SKETCH, FAST], default_image_model="sketch")
+
+    with pytest.raises(UnknownPoolError) as caught:
+        choose_models(catalogue, ["fast", "fsat"])
+
+    assert "fsat" in caught.value.message("en")
+    assert "default, fast" in caught.value.message("en")
+    assert "default, fast" in caught.value.message("zh")
 
 
 def test_one_lane_runs_on_the_calling_thread_alone(

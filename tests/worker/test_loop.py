@@ -1,38 +1,25 @@
 """The loop: one job after another, asleep in between, and stopped without losing any."""
 
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from typing_extensions import override
 
 from gen_video.accounts.models import Caller
-from gen_video.db.watch import ChangeWatcher, Listener
-from gen_video.engines.catalogue import Catalogue
 from gen_video.engines.errors import ModelUnavailableError
+from gen_video.generation.execution import WorkerProfile
 from gen_video.generation.models import ClaimedJob
-from gen_video.generation.runner import JobRunner
-from gen_video.generation.states import JobKind, JobState
+from gen_video.generation.states import JobState
+from gen_video.queues.slots import Slots
 from gen_video.wiring import Services
 from gen_video.worker import loop as loop_module
-from gen_video.worker.loop import WorkerLoop
+from gen_video.worker.desk import Desk
 from tests.generation.fakes import FakeEngine, wait_until
-from tests.generation.studio import LAKE, LEASE, SKETCH, Studio
-from tests.worker.conftest import Shift, shift_of
+from tests.generation.studio import LAKE, LEASE, Studio, profile
+from tests.worker.conftest import Shift, build_loop, shift_of
 
-
-class DeafWatcher(ChangeWatcher):
-    """A change watcher that loses every announcement."""
-
-    @override
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        return lambda: None
-
-
-@pytest.fixture
-def _never_looks_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop_module, "IDLE_LOOK_SECONDS", 3600.0)
+NEVER_SECONDS = 3600.0
 
 
 def test_waiting_jobs_are_done_one_after_another_oldest_first(
@@ -51,25 +38,20 @@ def test_waiting_jobs_are_done_one_after_another_oldest_first(
     assert studio.findings() == []
 
 
-@pytest.mark.usefixtures("_never_looks_by_itself")
-def test_an_idle_worker_wakes_when_a_job_comes(shift: Shift, caller: Caller) -> None:
-    for _ in range(2):
-        job_id = shift.studio.submit(caller).id
+def test_an_idle_worker_wakes_when_a_job_comes(
+    studio: Studio, services: Services, engine: FakeEngine, caller: Caller
+) -> None:
+    with shift_of(studio, services, engine, idle_seconds=NEVER_SECONDS) as shift:
+        for _ in range(2):
+            job_id = studio.submit(caller).id
 
-        shift.wait_for(caller, job_id, JobState.SUCCEEDED)
+            shift.wait_for(caller, job_id, JobState.SUCCEEDED)
 
 
 def test_a_wake_up_that_is_lost_costs_no_more_than_the_next_look(
-    studio: Studio,
-    services: Services,
-    engine: FakeEngine,
-    caller: Caller,
-    monkeypatch: pytest.MonkeyPatch,
+    studio: Studio, services: Services, engine: FakeEngine, caller: Caller
 ) -> None:
-    monkeypatch.setattr(loop_module, "IDLE_LOOK_SECONDS", 0.05)
-    deaf = replace(services, watcher=DeafWatcher(studio.database))
-
-    with shift_of(studio, deaf, engine) as shift:
+    with shift_of(studio, services, engine, idle_seconds=0.05, is_deaf=True) as shift:
         job_id = studio.submit(caller).id
 
         shift.wait_for(caller, job_id, JobState.SUCCEEDED)
@@ -80,9 +62,8 @@ def test_a_worker_takes_only_jobs_of_models_that_it_offers(
 ) -> None:
     painted = studio.submit(caller, replace(LAKE, model="paint")).id
     sketched = studio.submit(caller).id
-    small = replace(services, catalogue=Catalogue([SKETCH], default_image_model="sketch"))
 
-    with shift_of(studio, small, engine) as shift:
+    with shift_of(studio, services, engine, worker=profile(models=["sketch"])) as shift:
         shift.wait_for(caller, sketched, JobState.SUCCEEDED)
 
     assert studio.jobs.get(caller, painted).state is JobState.QUEUED
@@ -120,11 +101,13 @@ def test_a_worker_that_is_stopped_finishes_its_job_and_claims_no_other(
     assert shift.engine.cancelled == []
 
 
-@pytest.mark.usefixtures("_never_looks_by_itself")
-def test_an_idle_worker_stops_at_once(shift: Shift) -> None:
-    assert shift.loop.wait_until_idle(30)
+def test_an_idle_worker_stops_at_once(
+    studio: Studio, services: Services, engine: FakeEngine
+) -> None:
+    with shift_of(studio, services, engine, idle_seconds=NEVER_SECONDS) as shift:
+        assert shift.loop.wait_until_idle(30)
 
-    shift.end()
+        shift.end()
 
 
 def test_a_job_that_takes_too_long_is_given_back(shift: Shift, caller: Caller) -> None:
@@ -147,16 +130,11 @@ def test_a_worker_with_a_job_in_its_hands_is_not_idle(
 ) -> None:
     """Who drains at the very moment of a claim must still see that there is a job."""
     studio.submit(caller)
-    runner = JobRunner(
-        execution=studio.execution, engine=engine, objects=studio.objects, version="9.9"
-    )
-    loop = WorkerLoop(services, runner, metrics=services.metrics, worker_id="worker-1")
+    loop = build_loop(services, engine, desk=Desk(Slots(1)))
     claim, was_idle = studio.execution.claim, []
 
-    def drain_meanwhile(
-        *, worker_id: str, models: tuple[str, ...], kind: JobKind | None
-    ) -> ClaimedJob | None:
-        job = claim(worker_id=worker_id, models=models, kind=kind)
+    def drain_meanwhile(worker: WorkerProfile, *, resident: Collection[str]) -> ClaimedJob | None:
+        job = claim(worker, resident=resident)
         loop.stop()
         was_idle.append(loop.wait_until_idle(0))
         return job

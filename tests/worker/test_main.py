@@ -59,7 +59,7 @@ def meanwhile(services: Services, story: Callable[[], None]) -> Generator[None]:
 
 def run(services: Services, engine: FakeEngine, story: Callable[[], None]) -> int:
     """Run a worker in this process until its story is over; return its exit code."""
-    worker = Worker(services, cast("EngineHost", engine))
+    worker = Worker(services, [cast("EngineHost", engine)])
     with meanwhile(services, story):
         return worker.run()
 
@@ -162,7 +162,7 @@ def test_a_worker_with_a_real_engine_child_makes_a_picture(settings: Settings) -
 
     try:
         with meanwhile(services, story):
-            assert Worker(services, engine).run() == 0
+            assert Worker(services, [engine]).run() == 0
         job = services.jobs.get(caller, job_id)
         assert job.state is JobState.SUCCEEDED
         assert services.auditor.audit().findings == ()

@@ -131,7 +131,7 @@ async def get_health(request: Request, _services: ServicesDep) -> HealthView:
     各组件的状态。
     """
     view: HealthView = await request.app.state.health.look(
-        is_draining=request.app.state.drain.is_draining
+        is_draining=request.app.state.drain.is_leaving
     )
     return view
 
@@ -152,7 +152,7 @@ async def get_readiness(request: Request, response: Response) -> HealthView:
     排空或不可用时返回 503。
     """
     view: HealthView = await request.app.state.health.look(
-        is_draining=request.app.state.drain.is_draining
+        is_draining=request.app.state.drain.is_leaving
     )
     is_usable = view.checks.database == "ok" and view.checks.storage in {"ok", "low_space"}
     if view.status == "draining" or not is_usable:
