@@ -273,7 +273,7 @@ def list_aged(connection: Connection, *, before: datetime, limit: int) -> list[s
     statement = (
         select(jobs.c.id)
         .where(IS_QUEUED, IS_BATCH, jobs.c.created_at < before)
-        .order_by(jobs.c.created_at)
+        .order_by(jobs.c.created_at, jobs.c.id)
         .limit(limit)
     )
     return list(connection.execute(statement).scalars())

@@ -27,7 +27,6 @@ class QueuedJob:
 
     Attributes:
         queue: Where it waits, such as `default.image`.
-        entered: Its number in the order of arrival.
         candidate: As workers see it; None while it waits behind its account's others.
         is_queued: False while it runs and after it ended.
         attempt: Starts that count, as in the job's row.
@@ -42,7 +41,6 @@ class QueuedJob:
     tier: str
     predicted_us: int
     created_at: datetime
-    entered: int
     candidate: Candidate | None = None
     is_queued: bool = True
     attempt: int = 0

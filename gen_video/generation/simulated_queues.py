@@ -110,7 +110,7 @@ class FairQueues(Scheduler):
         self._finishes: dict[tuple[str, int], Largest[str]] = defaultdict(Largest)
         self._competing: dict[Place, int] = defaultdict(int)
         self._backlogs: dict[Place, Backlog] = defaultdict(Backlog)
-        self._batch: list[tuple[datetime, int, str]] = []
+        self._batch: list[tuple[datetime, str]] = []
         self._entered = 0
 
     @override
@@ -125,7 +125,6 @@ class FairQueues(Scheduler):
             tier=arrival.tier,
             predicted_us=arrival.predicted_us,
             created_at=now,
-            entered=self._entered,
         )
         self._jobs[job.job_id] = job
         self._shares[job.account_id] = arrival.share
@@ -178,7 +177,7 @@ class FairQueues(Scheduler):
         before = now - self._batch_ageing
         aged: list[QueuedJob] = []
         while self._batch and self._batch[0][0] < before and len(aged) < BATCH:
-            job = self._jobs.get(heapq.heappop(self._batch)[2])
+            job = self._jobs.get(heapq.heappop(self._batch)[1])
             if job is not None and job.is_queued and job.rank == Rank.BATCH:
                 aged.append(job)
         for job in aged:
@@ -240,6 +239,7 @@ class FairQueues(Scheduler):
         old = _place_of(job)
         if job.candidate is not None:
             self._competing[old] -= 1
+            self._settle(job, old, timedelta(0))
         job.candidate = None
         job.rank = Rank.INTERACTIVE
         new = _place_of(job)
@@ -289,7 +289,7 @@ class FairQueues(Scheduler):
 
     def _note_batch(self, job: QueuedJob) -> None:
         if job.rank == Rank.BATCH:
-            heapq.heappush(self._batch, (job.created_at, job.entered, job.job_id))
+            heapq.heappush(self._batch, (job.created_at, job.job_id))
 
 
 class FirstComeQueues(FairQueues):

@@ -145,7 +145,9 @@ def _broker(address: BrokerAddress) -> dict[str, object]:
         "broker_connection_max_retries": None,
         "broker_connection_timeout": CONNECT_SECONDS,
         "broker_heartbeat": HEARTBEAT_SECONDS,
-        "broker_pool_limit": 4,
+        # Answers to Flower, and Flower itself: it asks eight questions at once over two each.
+        "broker_pool_limit": 32,
+        "broker_pool_acquire_timeout": CONNECT_SECONDS,
         "broker_channel_error_retry": True,
         "broker_transport_options": _redis() if address.is_redis else {"confirm_publish": True},
         "broker_use_ssl": _encryption(address),

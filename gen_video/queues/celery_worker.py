@@ -37,9 +37,12 @@ class ThreadsWorker(Worker):  # type: ignore[misc]  # Celery has no types
         """Refuse other pools before anything else happens.
 
         Raises:
-            PoolRefusedError: The pool is not `threads`.
+            SystemExit: The pool is not `threads`; this is a program of its own.
         """
-        require_threads(kwargs.get("pool_cls") or kwargs.get("pool"))
+        try:
+            require_threads(kwargs.get("pool_cls") or kwargs.get("pool"))
+        except PoolRefusedError as error:
+            raise SystemExit(f"{error.message('en')}\n{error.message('zh')}") from None
         super().on_before_init(**kwargs)
 
     def should_use_eventloop(self) -> bool:

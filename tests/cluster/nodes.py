@@ -36,6 +36,8 @@ from tests.cluster.servers import DatabaseServer, ObjectServer, RabbitServer, Re
 
 LEASE_SECONDS = 3.0
 DRAIN_SECONDS = 10.0
+NOTICE_SECONDS = 2.0
+PROBE_SECONDS = 1.0
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
 KEEPER_SECONDS = 0.1
@@ -51,6 +53,7 @@ SHARED = {
     "LEASE_SECONDS": f"{LEASE_SECONDS:g}",
     "SWEEP_SECONDS": "0.5",
     "DRAIN_SECONDS": f"{DRAIN_SECONDS:g}",
+    "DRAIN_NOTICE_SECONDS": f"{NOTICE_SECONDS:g}",
     # A job may be unlucky often: here nobody's patience with crashes is tested.
     "JOB_ATTEMPTS": "20",
     "LOG_FORMAT": "json",
@@ -118,7 +121,9 @@ class Node(Program):
     def is_ready(self) -> bool:
         """Tell whether a web node says that it takes work."""
         try:
-            answer = httpx.get(f"{self.url}/api/v1/health/ready", timeout=2, trust_env=False)
+            answer = httpx.get(
+                f"{self.url}/api/v1/health/ready", timeout=PROBE_SECONDS, trust_env=False
+            )
         except httpx.TransportError:
             return False
         return answer.is_success

@@ -26,8 +26,7 @@ from tests.cluster.servers import Server
 FORGED = 1000
 ZOMBIE_SECONDS = 30.0
 POLL_SECONDS = 0.1
-NOTICE_SECONDS = 1.0
-SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.6, 3.0
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.6, 4.0
 DATABASE_SECONDS = 5
 QUICK = Mix()
 LONG = Mix(longest_seconds=2.5, cancel_share=0.03)
@@ -47,15 +46,13 @@ class Stage:
     tell: Callable[[str], None]
     troubles: list[str] = field(default_factory=list)
     ready: dict[int, bool] = field(default_factory=dict)
-    leaving: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)  # noqa: S311 - repeatable
 
     def is_usable(self, web: int) -> bool:
         """Tell whether a web node is behind the balancer."""
-        is_leaving = self.cluster.webs[web].name in self.leaving
-        return not is_leaving and self.ready.get(web, True)
+        return self.ready.get(web, True)
 
     def note(self, fault: str) -> None:
         """Count a fault."""
@@ -204,28 +201,29 @@ def forged(stage: Stage, seconds: float) -> None:
 def upgrade(stage: Stage, _seconds: float) -> None:
     """Restart every node in turn by SIGTERM, as a new version would; no client may notice.
 
-    As Kubernetes does it, a node leaves the balancer a moment before the signal (`preStop`), and
-    comes back when it says that it is ready.
+    The balancer knows nothing but what the readiness probes say.
     """
     stage.troubles.clear()
     over = threading.Event()
-    prober = threading.Thread(target=_probe, args=(stage, over), daemon=True)
-    prober.start()
+    probers = [
+        threading.Thread(target=_probe, args=(stage, number, node, over), daemon=True)
+        for number, node in enumerate(stage.cluster.webs)
+    ]
+    for prober in probers:
+        prober.start()
     try:
         for node in stage.cluster.nodes:
-            stage.leaving.add(node.name)
-            time.sleep(NOTICE_SECONDS)
             code = node.drain()
             stage.note(f"{node.kind} upgraded")
             stage.reckoning.expect(f"{node.name} drained with code {code}", holds=code == 0)
             node.begin()
             if node.kind == "web":
                 wait_until(node.is_ready, seconds=START_SECONDS, what=f"{node.name} is ready")
-            stage.leaving.discard(node.name)
         time.sleep(1.0)
     finally:
         over.set()
-        prober.join()
+        for prober in probers:
+            prober.join()
         stage.ready.clear()
     troubles = [text for text in stage.troubles if text]
     stage.reckoning.expect(
@@ -331,8 +329,7 @@ def _worker_pid(worker_id: object) -> int:
     return int(match[1]) if match else 0
 
 
-def _probe(stage: Stage, over: threading.Event) -> None:
-    """Ask every web node whether it is ready, as a balancer does."""
+def _probe(stage: Stage, number: int, node: Node, over: threading.Event) -> None:
+    """Ask a web node whether it is ready, as a balancer does."""
     while not over.wait(POLL_SECONDS):
-        for number, node in enumerate(stage.cluster.webs):
-            stage.ready[number] = node.is_ready()
+        stage.ready[number] = node.is_ready()

@@ -7,7 +7,11 @@ import pytest
 from tests.cluster.reckoning import Reckoning
 from tests.cluster.run import run_cluster
 
-pytestmark = [pytest.mark.journey, pytest.mark.postgresql]
+pytestmark = [
+    pytest.mark.journey,
+    pytest.mark.postgresql,
+    pytest.mark.timeout(600),  # a busy machine starts a cluster slowly
+]
 
 FAULTS = {"worker killed", "web killed", "database killed", "broker killed", "objects frozen"}
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert
+from sqlalchemy import Connection, func, insert, select
 
 from gen_video.accounts.models import DEFAULT_PLANS, Caller, Plan
 from gen_video.generation.execution import WorkerProfile
 from gen_video.generation.models import ClaimedJob
-from gen_video.generation.tables import model_speeds
+from gen_video.generation.tables import IS_OPEN, jobs, model_speeds
 from tests.db.clocked import START
 from tests.generation.studio import Studio, profile
 
@@ -50,6 +50,18 @@ def set_speed(studio: Studio, *, seconds: float, models: tuple[str, ...] = ("ske
             ],
         )
     )
+
+
+def competing(studio: Studio, caller: Caller) -> int:
+    """Return how many jobs of an account have a place."""
+
+    def work(connection: Connection) -> int:
+        statement = select(func.count()).where(
+            IS_OPEN, jobs.c.start_tag.is_not(None), jobs.c.account_id == caller.account_id
+        )
+        return connection.execute(statement).scalar_one()
+
+    return studio.database.read(work)
 
 
 @dataclass

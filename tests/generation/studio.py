@@ -30,7 +30,7 @@ from gen_video.generation.requests import ImageRequest
 from gen_video.generation.service import JobService
 from gen_video.generation.speeds import Speeds
 from gen_video.generation.submission import Request, RetryHints, Submitter
-from gen_video.generation.sweeper import Sweeper
+from gen_video.generation.sweeper import Sweeper, SweepReport
 from gen_video.generation.tables import job_attempts, jobs
 from gen_video.quotas.models import KindQuota
 from gen_video.quotas.service import QuotaService
@@ -47,6 +47,17 @@ PATIENCE = timedelta(seconds=30)
 BATCH_AGEING = timedelta(minutes=10)
 DAY = "2026-03-10"
 QUEUES = ("default.image", "default.video")
+
+NOTHING_MENDED = SweepReport(
+    requeued=0,
+    given_up=0,
+    canceled=0,
+    expired_jobs=0,
+    expired_files=0,
+    published=0,
+    orphans=0,
+    moved=0,
+)
 
 LAKE = ImageRequest(prompt="a lake", seed=7)
 ADAPTERS = frozenset({"mia", "ink"})

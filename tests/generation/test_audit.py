@@ -210,6 +210,12 @@ DAMAGES = {
         "idempotency key of a job that is not there: job_gone",
         job="failed",
     ),
+    "nobody was let compete": Damage(
+        "UPDATE jobs SET start_tag = NULL, created_at = 0 WHERE id = :job",
+        "I12",
+        "a job waits behind its account's others, though there is room",
+        job="queued",
+    ),
     "a slot was not freed": Damage(
         "UPDATE accounts SET in_flight = in_flight + 1 WHERE id = :account",
         "I10",
@@ -280,3 +286,57 @@ def test_two_sweeps_may_pass_before_a_lease_that_ran_out_is_a_finding(
     world.studio.database.advance(timedelta(seconds=int(is_late)))
 
     assert world.studio.findings() == (["I7"] if is_late else [])
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+def test_two_sweeps_may_pass_before_a_job_that_waits_in_vain_is_a_finding(
+    world: World, *, is_late: bool
+) -> None:
+    job = world.queued
+    world.studio.execute("UPDATE jobs SET start_tag = NULL WHERE id = :job", job=job.id)
+
+    world.studio.database.moment = job.created_at + SWEEP_GRACE
+    world.studio.database.advance(timedelta(microseconds=-int(not is_late)))
+
+    assert world.studio.findings() == (["I12"] if is_late else [])
+
+
+@pytest.mark.parametrize(
+    ("max_running", "finding"),
+    [(0, ["I12"]), (3, ["I12"]), (2, []), (1, [])],
+    ids=["no cap", "room for one more", "no room", "lowered since"],
+)
+def test_who_waits_behind_a_full_account_waits_rightly(
+    world: World, max_running: int, finding: list[str]
+) -> None:
+    studio = world.studio
+    caller = studio.new_caller("ada")
+    job = studio.submit(caller)
+    studio.database.advance(SWEEP_GRACE)
+    studio.execute("UPDATE jobs SET start_tag = NULL WHERE id = :job", job=job.id)
+
+    studio.accounts.save_plan(replace(caller.plan, max_running=max_running))
+
+    assert studio.findings() == finding
+
+
+def test_a_job_of_the_release_before_waits_for_a_place_rightly(world: World) -> None:
+    world.studio.execute(
+        "UPDATE jobs SET start_tag = NULL, queue = '', created_at = 0 WHERE id = :job",
+        job=world.queued.id,
+    )
+
+    assert world.studio.findings() == []
+
+
+def test_every_account_with_a_backlog_is_looked_at(world: World) -> None:
+    studio = world.studio
+    for name in ("bob", "cleo", "dan"):
+        studio.submit(studio.new_caller(name))
+    studio.execute("UPDATE jobs SET start_tag = NULL, created_at = 0 WHERE state = 'queued'")
+
+    subjects = {subject.split(":")[0] for _, subject, _ in found(world)}
+
+    accounts = {row.id for row in studio.accounts.list_accounts() if row.in_flight}
+    assert len(subjects) == 4
+    assert subjects == accounts

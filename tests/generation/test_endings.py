@@ -19,7 +19,16 @@ from gen_video.generation.execution import MAX_BACKOFF_SECONDS, backoff
 from gen_video.generation.states import JobState
 from gen_video.quotas.models import KindQuota
 from tests.db.clocked import START, on_sqlite_only
-from tests.generation.studio import LAKE, LEASE, MODELS, RETENTION, Studio, open_studio, profile
+from tests.generation.studio import (
+    LAKE,
+    LEASE,
+    MODELS,
+    NOTHING_MENDED,
+    RETENTION,
+    Studio,
+    open_studio,
+    profile,
+)
 
 FAILED = EngineFailedError("no luck")
 CRASHES = (EngineCrashedError("SIGSEGV"), EngineOutOfMemoryError(), EngineHungError(180.0))
@@ -266,5 +275,5 @@ def test_an_attempt_within_its_lease_is_nobody_elses(studio: Studio, caller: Cal
     studio.claim()
     studio.database.advance(LEASE)
 
-    assert studio.sweeper.sweep().is_empty
+    assert studio.sweeper.sweep() == NOTHING_MENDED
     assert studio.execution.claim(profile("other", MODELS)) is None

@@ -14,7 +14,15 @@ from gen_video.generation.states import JobState
 from gen_video.storage.memory import MemoryObjectStore
 from tests.db.clocked import START, on_sqlite_only
 from tests.generation.conftest import OpenDatabase
-from tests.generation.studio import LAKE, LEASE, MODELS, Studio, open_studio, profile
+from tests.generation.studio import (
+    LAKE,
+    LEASE,
+    MODELS,
+    NOTHING_MENDED,
+    Studio,
+    open_studio,
+    profile,
+)
 
 SECOND = timedelta(seconds=1)
 HALFWAY = JobProgress(stage="denoising", step=2, steps=4)
@@ -153,7 +161,7 @@ def test_a_worker_that_comes_back_before_anybody_noticed_keeps_its_job(
 
     studio.execution.renew(claimed, progress=None)
 
-    assert studio.sweeper.sweep().is_empty
+    assert studio.sweeper.sweep() == NOTHING_MENDED
 
 
 @pytest.mark.parametrize("is_claimed_again", [True, False])

@@ -6,6 +6,7 @@ looked when they ended. The audit knows the rest.
 
 import random
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,13 +26,22 @@ from gen_video.generation.errors import (
     LeaseLostError,
 )
 from gen_video.generation.models import ClaimedJob
+from gen_video.generation.shares import Rank
 from gen_video.generation.states import MOVES, JobState
 from gen_video.generation.submission import RetryHints
 from gen_video.generation.tables import jobs
 from gen_video.quotas.models import QuotaExceededError
 from gen_video.storage.memory import MemoryObjectStore
 from tests.generation.fakes import FlakyDatabase
-from tests.generation.studio import LAKE, LEASE, MODELS, AnyRow, open_studio, profile
+from tests.generation.studio import (
+    LAKE,
+    LEASE,
+    MODELS,
+    NOTHING_MENDED,
+    AnyRow,
+    open_studio,
+    profile,
+)
 
 ERRORS = (
     EngineFailedError("no luck"),
@@ -39,6 +49,8 @@ ERRORS = (
     ModelUnavailableError("sketch", "no weights"),
 )
 REFUSALS = (QuotaExceededError, TooManyJobsError, IdempotencyKeyReusedError)
+CAPS = {"free": 1, "paid": 2}
+"""Jobs of an account that compete at once: few, so that others wait behind them."""
 SEQUENCES = 16
 STEPS = 80
 DEAD_SHARE = 0.25
@@ -72,6 +84,9 @@ class JobMachine:
         self.random = source
         self.studio = open_studio(self.database, MemoryObjectStore(), attempts=2)
         self.studio.accounts.seed()
+        for plan_id, max_running in CAPS.items():
+            plan = self.studio.accounts.get_plan(plan_id)
+            self.studio.accounts.save_plan(replace(plan, max_running=max_running))
         self.owners = [
             self.studio.new_caller("ada", images_per_day=7),
             self.studio.new_caller("bob", plan_id="paid"),
@@ -82,12 +97,14 @@ class JobMachine:
         self.states: dict[str, JobState] = {}
         self.ended: dict[str, tuple[object, ...]] = {}
         self.delivered: dict[str, int] = {}
+        self.tags: dict[tuple[str, int], int] = {}
 
     def submit(self) -> None:
         caller = self.random.choice(self.owners)
         key = self.random.choice([None, None, "a", "b"])
         hints = RetryHints(idempotency_key=key, scope="POST /generate")
-        request = replace(LAKE, n=self.random.randint(1, 4))
+        priority = self.random.choice(["interactive", "interactive", "batch"])
+        request = replace(LAKE, n=self.random.randint(1, 4), priority=priority)
         try:
             found = self.studio.jobs.submit(caller, request, hints=hints)
         except REFUSALS:
@@ -190,7 +207,7 @@ class JobMachine:
         for attempt in list(self.holding.values()):
             if attempt.lease_until < self.database.moment:
                 self._let_go(attempt)
-        assert self.studio.sweeper.sweep().is_empty, "one sweep mends everything"
+        assert self.studio.sweeper.sweep() == NOTHING_MENDED, "one sweep mends everything"
         assert self.studio.findings() == []
 
     def every_move_is_legal_and_every_end_is_final(self) -> None:
@@ -204,6 +221,24 @@ class JobMachine:
                 look = tuple(getattr(row, name) for name in FROZEN)
                 assert self.ended.setdefault(row.id, look) == look
                 assert row.units_delivered == self.delivered.get(row.id, 0)
+
+    def every_place_is_given_once_and_none_is_left_empty(self) -> None:
+        """A job keeps its tag in its class, and nobody waits while the account has room."""
+        competing: Counter[tuple[str, int]] = Counter()
+        waiting: Counter[tuple[str, int]] = Counter()
+        for row in self._rows():
+            if row.start_tag is not None:
+                tag = self.tags.setdefault((row.id, row.rank), row.start_tag)
+                assert row.start_tag == tag, "a job has lost its place"
+            if not JobState(row.state).is_terminal:
+                counted = waiting if row.start_tag is None else competing
+                counted[row.account_id, row.rank] += 1
+        for owner in self.owners:
+            for rank in Rank:
+                place = (owner.account_id, rank.value)
+                cap = CAPS[owner.plan.id]
+                assert competing[place] <= cap
+                assert not waiting[place] or competing[place] == cap, "waits in vain"
 
     def the_audit_has_no_findings(self) -> None:
         """A lease or deadline that ran out is one until the next sweep."""
@@ -272,6 +307,7 @@ def test_no_sequence_of_events_breaks_a_promise(
         with failing_with(history):
             move(machine)
             machine.every_move_is_legal_and_every_end_is_final()
+            machine.every_place_is_given_once_and_none_is_left_empty()
             machine.the_audit_has_no_findings()
 
     database.close()

@@ -16,19 +16,18 @@ from gen_video.quotas.models import KindQuota
 from gen_video.storage.memory import MemoryObjectStore
 from tests.db.clocked import START, on_sqlite_only
 from tests.generation.conftest import OpenDatabase
-from tests.generation.studio import DEADLINE, LAKE, LEASE, MODELS, Studio, open_studio, profile
+from tests.generation.studio import (
+    DEADLINE,
+    LAKE,
+    LEASE,
+    MODELS,
+    NOTHING_MENDED,
+    Studio,
+    open_studio,
+    profile,
+)
 
 SECOND = timedelta(seconds=1)
-EMPTY = SweepReport(
-    requeued=0,
-    given_up=0,
-    canceled=0,
-    expired_jobs=0,
-    expired_files=0,
-    published=0,
-    orphans=0,
-    moved=0,
-)
 
 
 def lose_worker(studio: Studio) -> None:
@@ -46,7 +45,7 @@ def test_a_job_whose_worker_vanished_goes_back_to_the_queue_under_a_new_fence(
     report = studio.sweeper.sweep()
 
     row = studio.row(job_id)
-    assert report == replace(EMPTY, requeued=1)
+    assert report == replace(NOTHING_MENDED, requeued=1)
     assert (row.state, row.fence, row.lost_count, row.attempt) == ("queued", 2, 1, 0)
     assert row.not_before == studio.database.moment, "it is claimed at once"
     assert studio.outcomes(job_id) == [(1, "lost")]
@@ -76,7 +75,7 @@ def test_a_job_that_was_canceled_when_its_worker_vanished_is_canceled(
 
     report = studio.sweeper.sweep()
 
-    assert report == replace(EMPTY, canceled=1)
+    assert report == replace(NOTHING_MENDED, canceled=1)
     assert studio.jobs.get(caller, job_id).state is JobState.CANCELED
     assert studio.window(caller) == KindQuota(limit=10, used=0, reserved=0)
     assert studio.findings() == []
@@ -92,7 +91,9 @@ def test_a_job_that_lost_eight_workers_is_poison(studio: Studio, caller: Caller)
 
     job = studio.jobs.get(caller, job_id)
     assert LOST_WORKERS_LIMIT == 8
-    assert reports == [replace(EMPTY, requeued=1)] * 7 + [replace(EMPTY, given_up=1)]
+    assert reports == [replace(NOTHING_MENDED, requeued=1)] * 7 + [
+        replace(NOTHING_MENDED, given_up=1)
+    ]
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert job.error.code == "poison"
@@ -107,13 +108,13 @@ def test_a_job_that_did_not_start_before_its_deadline_expires_and_costs_nothing(
 ) -> None:
     job_id = studio.submit(caller, replace(LAKE, n=2)).id
     studio.database.advance(DEADLINE)
-    assert studio.sweeper.sweep() == EMPTY
+    assert studio.sweeper.sweep() == NOTHING_MENDED
 
     studio.database.advance(SECOND)
     report = studio.sweeper.sweep()
 
     job = studio.jobs.get(caller, job_id)
-    assert report == replace(EMPTY, expired_jobs=1)
+    assert report == replace(NOTHING_MENDED, expired_jobs=1)
     assert (job.state, job.units_delivered) == (JobState.EXPIRED, 0)
     assert job.error is not None
     assert job.error.code == "deadline_exceeded"
@@ -131,7 +132,7 @@ def test_a_lost_job_past_its_deadline_expires_in_the_same_sweep(
 
     report = studio.sweeper.sweep()
 
-    assert report == replace(EMPTY, requeued=1, expired_jobs=1)
+    assert report == replace(NOTHING_MENDED, requeued=1, expired_jobs=1)
     assert studio.jobs.get(caller, job_id).state is JobState.EXPIRED
     assert studio.findings() == []
 

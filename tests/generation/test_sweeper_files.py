@@ -15,7 +15,7 @@ from gen_video.storage.local import LocalObjectStore
 from gen_video.storage.memory import MemoryObjectStore
 from gen_video.storage.objects import StorageUnavailableError, object_key
 from tests.db.clocked import on_sqlite_only
-from tests.generation.studio import LEASE, RETENTION, Studio, open_studio
+from tests.generation.studio import LEASE, NOTHING_MENDED, RETENTION, Studio, open_studio
 
 SECOND = timedelta(seconds=1)
 
@@ -67,7 +67,7 @@ def test_files_past_their_retention_go_and_their_addresses_say_so(
     with pytest.raises(FileGoneError):
         studio.jobs.get_file(name)
     assert studio.jobs.get(caller, job.id).outputs[0].state == "expired"
-    assert studio.sweeper.sweep().is_empty
+    assert studio.sweeper.sweep() == NOTHING_MENDED
     assert studio.findings() == []
 
 
@@ -97,7 +97,7 @@ def test_a_publishing_that_a_crash_cut_short_is_completed(studio: Studio, caller
 
     assert studio.objects.is_published(name)
     assert studio.jobs.get_file(name).job_id == claimed.id
-    assert studio.sweeper.sweep().is_empty
+    assert studio.sweeper.sweep() == NOTHING_MENDED
 
 
 @on_sqlite_only
@@ -202,4 +202,4 @@ def test_a_reference_image_goes_when_its_job_has_ended(
 
     assert key not in studio.list_files()
     assert studio.row(job.id).reference_key is None
-    assert studio.sweeper.sweep().is_empty
+    assert studio.sweeper.sweep() == NOTHING_MENDED

@@ -19,6 +19,7 @@ START_SECONDS, END_SECONDS = 60.0, 30.0
 APPLICATION = """\
 import pathlib, time
 from celery.signals import worker_ready, worker_shutting_down
+from gen_video.queues.celery_app import build_celery
 
 notes = pathlib.Path(__file__).with_name("notes")
 

@@ -6,6 +6,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from gen_video.queues.celery_app import WAKE_TASK
 from gen_video.queues.celery_sender import CelerySender
@@ -30,6 +31,7 @@ class Canary:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @override
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.system, (f"touch {self.path}",)
 
