@@ -10,7 +10,7 @@ EXTRAS := dev$(if $(CI),$(comma)training)
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix bench chaos migrate openapi
+.PHONY: help setup run test check fix bench chaos cluster migrate openapi
 
 help: ## List the tasks / 列出任务
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1|/' | column -t -s '|'
@@ -40,6 +40,10 @@ bench: setup ## Measure: one table and JSON / 性能测试
 
 chaos: setup ## Kill processes under load for five minutes, then check every promise / 混沌测试
 	$(PYTHON) -m tests.chaos --minutes 5
+
+cluster: setup ## Kill nodes, broker and database of a whole cluster for ten minutes / 集群混沌测试
+	$(PYTHON) -m tests.cluster --broker redis --scenario all --minutes 10
+	$(PYTHON) -m tests.cluster --broker rabbitmq --scenario all --minutes 10
 
 migrate: setup ## Bring the database to this version / 升级数据库
 	.venv/bin/gen-video migrate

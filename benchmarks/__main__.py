@@ -12,7 +12,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.brokers import measure_brokers
 from benchmarks.depth import measure_depth
+from benchmarks.fairness import measure_fairness, measure_simulation
 from benchmarks.figures import Figure
 from benchmarks.pictures import measure_added_latency, measure_start, measure_throughput
 from benchmarks.plane import measure_plane, measure_streams, measure_submit
@@ -25,11 +27,14 @@ RESULTS = Path(__file__).with_name("results")
 MEASURES: tuple[tuple[str, str, Callable[[Path], list[Figure]]], ...] = (
     ("P1", "throughput", measure_throughput),
     ("P9", "added latency", measure_added_latency),
+    ("P9", "added latency with a broker", measure_brokers),
     ("P10", "submit", measure_submit),
     ("P12", "start", measure_start),
     ("P13", "control plane", measure_plane),
     ("P13", "streams", measure_streams),
     ("P14", "depth", measure_depth),
+    ("P15", "fairness", measure_fairness),
+    ("P15", "fairness, simulated", measure_simulation),
     ("P16", "pictures beside a video", measure_sharing),
     ("P18", "encoding", measure_encoding),
     ("P18", "hiding", measure_hiding),

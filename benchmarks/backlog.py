@@ -73,6 +73,12 @@ FROM (
 ) AS placed
 """
 
+_FINISH_TAGS = """
+INSERT INTO fair_shares (account_id, queue, rank, finish_tag)
+SELECT account_id, queue, rank, max(start_tag) + max(predicted_us)
+FROM jobs WHERE start_tag IS NOT NULL GROUP BY account_id, queue, rank
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
@@ -168,7 +174,8 @@ def _fill(database: Database, services: Services, jobs: int) -> dict[str, range]
         "bulk": bulk,
         "open": len(groups["open"]),
     }
-    database.write(lambda connection: connection.execute(text(_statement(connection)), values))
+    if jobs:
+        database.write(lambda connection: connection.execute(text(_statement(connection)), values))
     database.write(_count)
     _tidy(database)
     return groups
@@ -230,9 +237,7 @@ def _count(connection: Connection) -> None:
     for statement in (
         f"UPDATE quota_windows SET reserved = n FROM {owned} WHERE owner_id = account_id",  # noqa: S608 - no foreign text
         f"UPDATE accounts SET in_flight = n FROM {owned} WHERE id = account_id",  # noqa: S608 - as above
-        "INSERT INTO fair_shares (account_id, queue, rank, finish_tag)"
-        " SELECT account_id, queue, rank, max(start_tag) + max(predicted_us) FROM jobs"
-        " WHERE start_tag IS NOT NULL GROUP BY account_id, queue, rank",
+        _FINISH_TAGS,
     ):
         connection.execute(text(statement))
 

@@ -32,15 +32,26 @@ from gen_video.generation.execution import WorkerProfile
 
 DEEP = 1_000_000
 SHALLOW = 1_000
-ROUNDS = 7
-WARM_UP_ROUNDS = 1
-OPERATIONS = 15
+WARM_UP = 5
+OPERATIONS = 80
 QUESTIONS = 900
 LOST = 10_000
 SWEEPS = 10
 LOAD_SECONDS = 4.0
 POLL_SECONDS = 0.02
 MIB = 1024 * 1024
+_LOSE = """
+UPDATE jobs SET state = 'running', lease_owner = 'gone', lease_expires_at = :past,
+    started_at = :past, attempt = 1, fence = fence + 1
+WHERE id IN (
+    SELECT id FROM jobs WHERE state = 'queued' AND start_tag IS NOT NULL
+    ORDER BY queue, rank, start_tag, id LIMIT :lost
+)
+"""
+_LOST_ATTEMPTS = """
+INSERT INTO job_attempts (job_id, fence, worker_id, started_at)
+SELECT id, fence, lease_owner, started_at FROM jobs WHERE lease_owner = 'gone'
+"""
 PROFILE = WorkerProfile(worker_id="bench", queues=(QUEUE,), models=(MODEL,))
 
 
@@ -54,16 +65,17 @@ def measure_depth(folder: Path) -> list[Figure]:
 
 def _measure(folder: Path, make: str) -> list[Figure]:
     with ExitStack() as stack:
-        sides = []
-        for jobs in (DEEP, SHALLOW):
+
+        def fill(jobs: int) -> Backlog:
             place = folder / str(jobs)
             place.mkdir(parents=True)
             url = stack.enter_context(fresh_database()) if make == "PostgreSQL" else ""
-            before = time.perf_counter()
-            sides.append(stack.enter_context(filled(place, url=url, jobs=jobs)))
-            if jobs == DEEP:
-                filling = time.perf_counter() - before
-        deep, shallow = sides
+            return stack.enter_context(filled(place, url=url, jobs=jobs))
+
+        before = time.perf_counter()
+        deep = fill(DEEP)
+        filling = time.perf_counter() - before
+        shallow = fill(SHALLOW)
         return [
             *_compare(deep, shallow, make, filling=filling),
             *_ask(deep, make),
@@ -73,45 +85,44 @@ def _measure(folder: Path, make: str) -> list[Figure]:
 
 
 def _compare(deep: Backlog, shallow: Backlog, make: str, *, filling: float) -> list[Figure]:
-    """Submit, claim and finish as many as were submitted, so that the depth stays."""
-    spent: dict[str, tuple[list[float], list[float]]] = {}
-    for number in range(WARM_UP_ROUNDS + ROUNDS):
-        for side, backlog in enumerate((deep, shallow)):
-            for name, seconds in _round(backlog, number).items():
-                if number >= WARM_UP_ROUNDS:
-                    spent.setdefault(name, ([], []))[side].append(seconds)
+    """Submit, claim and finish as many as were submitted, so that the depth stays.
+
+    The two take turns at every single operation: what else the machine does then meets both.
+    """
+    samples: dict[str, tuple[list[float], list[float]]] = {}
+    for number in range(WARM_UP + OPERATIONS):
+        for plan in deep.accounts:
+            for side, backlog in enumerate((deep, shallow)):
+                for name, seconds in _turn(backlog, plan, number).items():
+                    if number >= WARM_UP:
+                        samples.setdefault(name, ([], []))[side].append(seconds)
     return [
         _figure_of_rates(f"{make}: {name}", *sides, filling=filling)
-        for name, sides in spent.items()
+        for name, sides in samples.items()
     ]
 
 
-def _round(backlog: Backlog, number: int) -> dict[str, float]:
-    """Return the seconds that one operation of each kind took, on average."""
-    spent: dict[str, float] = {}
-    for plan in backlog.accounts:
-        callers = [backlog.caller(plan, number * OPERATIONS + turn) for turn in range(OPERATIONS)]
-        before = time.perf_counter()
-        for caller in callers:
-            backlog.services.jobs.submit(caller, REQUEST)
-        spent[f"submit ({plan})"] = (time.perf_counter() - before) / OPERATIONS
-    execution = backlog.services.execution
-    spent |= {"claim": 0.0, "finish": 0.0}
-    for _ in range(OPERATIONS * len(backlog.accounts)):
-        before = time.perf_counter()
-        job = execution.claim(PROFILE, resident=(MODEL,))
-        claimed = time.perf_counter()
-        if job is None:
-            raise RuntimeError("nothing to claim")
-        delivery = backlog.deliver(job)
-        finishing = time.perf_counter()
-        names = execution.finish(job, [delivery])
-        spent["finish"] += time.perf_counter() - finishing
-        spent["claim"] += claimed - before
-        backlog.services.objects.publish(delivery.storage_key, names[0])
-    for name in ("claim", "finish"):
-        spent[name] /= OPERATIONS * len(backlog.accounts)
-    return spent
+def _turn(backlog: Backlog, plan: str, number: int) -> dict[str, float]:
+    """Return the seconds of a submission of an account, and of a claim and its end."""
+    caller = backlog.caller(plan, number)
+    services = backlog.services
+    began = time.perf_counter()
+    services.jobs.submit(caller, REQUEST)
+    submitted = time.perf_counter()
+    job = services.execution.claim(PROFILE, resident=(MODEL,))
+    claimed = time.perf_counter()
+    if job is None:
+        raise RuntimeError("nothing to claim")
+    delivery = backlog.deliver(job)
+    finishing = time.perf_counter()
+    names = services.execution.finish(job, [delivery])
+    finished = time.perf_counter()
+    services.objects.publish(delivery.storage_key, names[0])
+    return {
+        f"submit ({plan})": submitted - began,
+        "claim": claimed - submitted,
+        "finish": finished - finishing,
+    }
 
 
 def _figure_of_rates(
@@ -233,24 +244,9 @@ def _recover(folder: Path, deep: Backlog, make: str) -> list[Figure]:
 
 def _lose(connection: Connection) -> None:
     """Let a part of the jobs run under leases that have run out."""
-    now = (utc_now() - EPOCH) // timedelta(microseconds=1)
-    lost = (
-        "SELECT id FROM jobs WHERE state = 'queued' AND start_tag IS NOT NULL"
-        f" ORDER BY queue, rank, start_tag, id LIMIT {LOST}"
-    )
-    connection.execute(
-        text(
-            "UPDATE jobs SET state = 'running', lease_owner = 'gone', lease_expires_at = :past,"  # noqa: S608 - no foreign text
-            f" started_at = :past, attempt = 1, fence = fence + 1 WHERE id IN ({lost})"
-        ),
-        {"past": now - 1_000_000},
-    )
-    connection.execute(
-        text(
-            "INSERT INTO job_attempts (job_id, fence, worker_id, started_at)"
-            " SELECT id, fence, lease_owner, started_at FROM jobs WHERE lease_owner = 'gone'"
-        )
-    )
+    past = (utc_now() - EPOCH) // timedelta(microseconds=1) - 1_000_000
+    connection.execute(text(_LOSE), {"past": past, "lost": LOST})
+    connection.execute(text(_LOST_ATTEMPTS))
 
 
 def _wait_for_attempt(deep: Backlog) -> float:

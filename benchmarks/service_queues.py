@@ -67,9 +67,7 @@ class ServiceQueues(Scheduler):
         self._owners[arrival.job_id] = caller
 
     @override
-    def claim(
-        self, station: Station, *, resident: Collection[str], now: datetime
-    ) -> Start | None:
+    def claim(self, station: Station, *, resident: Collection[str], now: datetime) -> Start | None:
         self._set_clock(now)
         profile = WorkerProfile(
             worker_id="simulated",
@@ -110,6 +108,8 @@ class ServiceQueues(Scheduler):
 
     def _read_tag(self, job_id: str) -> int:
         def work(connection: Connection) -> int:
-            return connection.execute(select(jobs.c.start_tag).where(jobs.c.id == job_id)).scalar_one()
+            statement = select(jobs.c.start_tag).where(jobs.c.id == job_id)
+            found: int = connection.execute(statement).scalar_one()
+            return found
 
         return self._database.read(work)

@@ -5,6 +5,7 @@ command line knows neither the web nor the worker.
 """
 
 import argparse
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -41,6 +42,9 @@ def run_web(arguments: Sequence[str]) -> int:
         server_header=False,
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
+    # The server finishes what it has begun and then sends itself the signal again.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     sockets = None if options.socket is None else [socket.socket(fileno=options.socket)]
     server = uvicorn.Server(config)
     server.run(sockets=sockets)

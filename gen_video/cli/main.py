@@ -40,6 +40,7 @@ COMMANDS = {
     "audit": Entry("audit", "Prove that nothing is lost or charged twice", "核对任务、配额与文件"),
     "settings": Entry("settings", "Show the effective settings", "显示当前生效的配置"),
     "doctor": Entry("doctor", "Say what this machine can run", "检查本机环境"),
+    "simulate": Entry("simulate", "Play jobs on simulated devices", "在模拟设备上试运行调度"),
     "bench": Entry("bench", "Measure this installation", "运行性能测试"),
 }
 

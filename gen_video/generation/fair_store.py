@@ -207,9 +207,13 @@ def has_due(
     now: datetime,
 ) -> bool:
     """Tell whether a job of one of these queues may start now."""
+    # In the order of the index: without one PostgreSQL may read the whole table for a single row.
     return any(
         connection.execute(
-            select(jobs.c.id).where(*is_due(queue, models=models, tiers=tiers, now=now)).limit(1)
+            select(jobs.c.id)
+            .where(*is_due(queue, models=models, tiers=tiers, now=now))
+            .order_by(jobs.c.rank, jobs.c.start_tag, jobs.c.id)
+            .limit(1)
         ).first()
         is not None
         for queue in queues

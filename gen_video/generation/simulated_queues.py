@@ -297,8 +297,7 @@ class FirstComeQueues(FairQueues):
 
     @override
     def enter(self, arrival: Arrival, *, now: datetime) -> None:
-        line = replace(arrival, rank=self._rank_of(arrival), share=Share(), predicted_us=0)
-        super().enter(line, now=now)
+        super().enter(replace(arrival, rank=Rank.INTERACTIVE, share=Share()), now=now)
 
     @override
     def age(self, *, now: datetime) -> None:
@@ -312,16 +311,14 @@ class FirstComeQueues(FairQueues):
     def _settle(self, job: QueuedJob, place: Place, used: timedelta) -> None:
         return
 
-    def _rank_of(self, arrival: Arrival) -> int:
-        return Rank.INTERACTIVE
-
 
 class PriorityQueues(FirstComeQueues):
     """For comparison: the heaviest plan always first, in the order of arrival within a plan."""
 
     @override
-    def _rank_of(self, arrival: Arrival) -> int:
-        return -arrival.share.weight
+    def enter(self, arrival: Arrival, *, now: datetime) -> None:
+        rank = -arrival.share.weight
+        FairQueues.enter(self, replace(arrival, rank=rank, share=Share()), now=now)
 
 
 def _place_of(job: QueuedJob) -> Place:

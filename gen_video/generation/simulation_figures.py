@@ -17,6 +17,7 @@ from gen_video.generation.simulated_queues import (
 from gen_video.generation.simulation import Simulation, TraceJob, World
 from gen_video.generation.simulation_records import Record
 
+POLICIES = ("fair", "fifo", "priority")
 JOBS_PER_ACCOUNT = 40
 """A window of the fairness figure is long enough for so many jobs of every account that waits."""
 LEAST_WINDOW_SECONDS = 300
@@ -202,11 +203,10 @@ def _split(record: Record, edges: list[int]) -> list[dict[int, int]]:
     received: list[dict[int, int]] = [defaultdict(int) for _ in edges]
     services = record.services
     for account, begin, end in zip(services.accounts, services.begins, services.ends, strict=True):
-        number = bisect_right(edges, begin) - 1
-        while begin < end:
+        first, last = bisect_right(edges, begin) - 1, bisect_right(edges, end)
+        for number in range(first, last):
             until = end if number + 1 >= len(edges) else min(end, edges[number + 1])
-            received[number][account] += until - begin
-            begin, number = until, number + 1
+            received[number][account] += max(0, until - max(begin, edges[number]))
     return received
 
 

@@ -50,6 +50,7 @@ class WakeUpConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
         must_end: Set by whoever wants this consumer to end; looked at five times a second.
         turned_at: When the loop last turned, by the monotonic clock.
         is_looping: Whether the loop is running, that is, whether there is a connection.
+        is_consuming: Whether the broker was asked for messages; not while all slots are taken.
         is_listening: Whether it has been all through one turn of it.
         heard: How many messages came, of whatever kind.
     """
@@ -71,7 +72,7 @@ class WakeUpConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
         self.heard = 0
         self._unreadable = 0
         self._beat_at = 0.0
-        self._is_consuming = False
+        self.is_consuming = False
         self._finished = 0
         self._inbox: deque[Untyped] = deque()
         self._events: deque[tuple[str, dict[str, object]]] = deque(maxlen=MAX_EVENTS)
@@ -85,7 +86,7 @@ class WakeUpConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
         self.task_consumer.on_message = self._inbox.append
         self._queues = frozenset(queue.name for queue in self.task_consumer.queues)
         self._inbox.clear()
-        self._is_consuming = False
+        self.is_consuming = False
         self.on_ready()
         self._send_beat("worker-online")
         self.turned_at = time.monotonic()
@@ -122,13 +123,13 @@ class WakeUpConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
         self._end_if_told()
         self.turned_at = time.monotonic()
         self._beat()
-        if self._is_consuming and self.slots.is_full:  # whoever took the last one
+        if self.is_consuming and self.slots.is_full:  # whoever took the last one
             self._pause()
-        elif not self._is_consuming and self.slots.wait_until_free(TURN_SECONDS):
+        elif not self.is_consuming and self.slots.wait_until_free(TURN_SECONDS):
             self.task_consumer.consume()
-            self._is_consuming = True
+            self.is_consuming = True
         self.is_listening = True
-        self._drain(TURN_SECONDS if self._is_consuming else GLANCE_SECONDS)
+        self._drain(TURN_SECONDS if self.is_consuming else GLANCE_SECONDS)
         while self._inbox:
             self._unreadable = 0
             self._take(self._inbox.popleft())
@@ -171,7 +172,7 @@ class WakeUpConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
 
     def _pause(self) -> None:
         """Stop consuming. Before the confirmation: after it the broker would send the next one."""
-        self._is_consuming = False
+        self.is_consuming = False
         self.task_consumer.cancel()
 
     def _hand_over(self, wake: Wake) -> None:

@@ -1,8 +1,8 @@
 """Hearing wake-ups with Celery, inside a thread of our own process, for ever.
 
 Celery reconnects by itself; this watches that it really hears. A consumer whose thread died, that
-hangs, that has been without a broker for a minute, or that hears nothing while messages wait and a
-slot is free, is thrown away and a new one is built.
+hangs, that has been without a broker for a minute, or that hears nothing with a slot free while
+messages wait or the broker knows no consumer, is thrown away and a new one is built.
 """
 
 import os
@@ -178,10 +178,13 @@ class CeleryListener(WakeUpListener):
         return "it hears nothing" if self._is_deaf(ear) else ""
 
     def _is_deaf(self, ear: _Ear) -> bool:
-        """Tell whether messages wait, a slot is free, and nothing came, several times in a row."""
-        heard = ear.consumer.heard
-        waiting = self._probe.count_waiting() if ear.consumer.is_listening else 0
-        is_suspect = waiting and not self._slots.is_full and heard == ear.heard
+        """Tell whether it should hear and does not, several times in a row."""
+        consumer = ear.consumer
+        heard, is_consuming = consumer.heard, consumer.is_consuming
+        look = self._probe.look()
+        is_unheard = look.is_unheard and is_consuming and consumer.is_consuming
+        is_silent = heard == ear.heard == consumer.heard and not self._slots.is_full
+        is_suspect = consumer.is_listening and is_silent and (is_unheard or look.waiting)
         ear.deaf_probes = ear.deaf_probes + 1 if is_suspect else 0
         ear.heard = heard
         return ear.deaf_probes >= DEAF_PROBES

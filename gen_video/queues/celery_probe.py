@@ -1,4 +1,4 @@
-"""Looking at queues from outside the consumer: how many messages wait, and which queue is dead.
+"""Looking at queues from outside the consumer: does anybody hear them, and which one is dead?
 
 A quorum queue of a single RabbitMQ node may come back from a crash without a leader for ever
 (rabbitmq-server#10070, #15725: the node was killed within minutes of the queue's creation). It then
@@ -8,6 +8,7 @@ declared again.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import structlog
@@ -19,23 +20,36 @@ Untyped: TypeAlias = Any  # what Celery and Kombu hand over: they have no types
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLook:
+    """What some queues look like from outside.
+
+    Attributes:
+        waiting: Messages that nobody has received.
+        is_unheard: RabbitMQ says that nobody consumes from one of them; Redis does not know.
+    """
+
+    waiting: int
+    is_unheard: bool
+
+
 class QueueProbe:
-    """Counts waiting messages over a connection of its own; used by one thread."""
+    """Looks at queues over a connection of its own; used by one thread."""
 
     def __init__(self, app: Untyped, queues: Sequence[str]) -> None:
         self._app = app
         self._queues = tuple(queues)
         self._connection: Untyped = None
 
-    def count_waiting(self) -> int:
-        """Return how many messages wait in all queues; zero when the broker does not answer."""
+    def look(self) -> QueueLook:
+        """Look at all queues; a broker that does not answer shows nothing wrong."""
         try:
-            return sum(self._count(queue) for queue in self._queues)
+            return self._look()
         except Exception as error:  # noqa: BLE001 - whatever a broken broker looks like
             # The consumer notices it, too.
             log.warning("wake_up_probe_failed", reason=type(error).__name__)
             self.close()
-            return 0
+            return QueueLook(waiting=0, is_unheard=False)
 
     def delete_dead_queues(self) -> None:
         """Delete the queues that nobody consumes from; for a consumer that got no answer."""
@@ -53,14 +67,20 @@ class QueueProbe:
             with suppress(Exception):
                 connection.collect(socket_timeout=CONNECT_SECONDS)
 
-    def _count(self, queue: str) -> int:
-        with self._channel() as channel:
-            # On Redis declaring creates nothing, and asking passively misses the prefix of keys.
-            is_asking = self._connection.transport.driver_type == "amqp"
-            try:
-                return int(channel.queue_declare(queue, passive=is_asking).message_count)
-            except self._connection.channel_errors:
-                return 0  # nobody has declared it yet
+    def _look(self) -> QueueLook:
+        waiting, is_unheard = 0, False
+        for queue in self._queues:
+            with self._channel() as channel:
+                # On Redis declaring creates nothing, and asking passively misses the keys' prefix.
+                is_amqp = self._connection.transport.driver_type == "amqp"
+                try:
+                    found = channel.queue_declare(queue, passive=is_amqp)
+                except self._connection.channel_errors:
+                    is_unheard = True  # nobody has declared it, or it was deleted
+                    continue
+                waiting += int(found.message_count)
+                is_unheard |= is_amqp and not found.consumer_count
+        return QueueLook(waiting=waiting, is_unheard=is_unheard)
 
     def _delete_unused(self, queue: str) -> None:
         with self._channel() as channel:

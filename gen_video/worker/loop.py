@@ -56,9 +56,9 @@ class WorkerLoop:
     def run(self) -> None:
         """Work until `stop`; the running job is finished or given back before this returns."""
         while not self._is_stopping.is_set():
-            if not self._look():
-                self._wake.wait(self._idle_seconds())
-                self._wake.clear()
+            self._look()
+            self._wake.wait(self._idle_seconds())
+            self._wake.clear()
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns after the running job."""
@@ -73,12 +73,15 @@ class WorkerLoop:
         """Stop the running job and return it to the queue."""
         self._runner.stop_for_drain()
 
-    def _look(self) -> bool:
+    def _look(self) -> None:
         end = self._desk.begin()
         if end is None:
-            return False
+            return
         try:
-            return self._run_one()
+            # In one slot for as long as there is work: the listener, whose slot it may be, takes
+            # a moment to lend it again, and a loop without one would sleep beside waiting jobs.
+            while self._run_one():
+                pass
         finally:
             end()
 

@@ -12,9 +12,11 @@ import httpx
 import pytest
 from starlette.requests import Request
 
+from gen_video.accounts.models import Caller
 from gen_video.api.preferences import Preference
 from gen_video.api.v1.answers import answer
-from gen_video.generation.models import Submission
+from gen_video.db.database import DatabaseUnavailableError
+from gen_video.generation.models import Job, Submission
 from gen_video.generation.states import JobState
 from tests.api.conftest import ASYNC, FREE_KEY, GENERATE, SMALL, Door, OpenDoor, worker_of
 
@@ -243,3 +245,25 @@ async def _with_own_watch(door: Door, work: Callable[[], Awaitable[Result]]) -> 
         return await work()
     finally:
         await door.app.state.watch.close()
+
+
+def test_a_stream_whose_database_goes_away_at_its_end_ends_and_can_be_taken_up_again(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = door.client.post(GENERATE, json=SMALL, headers=ASYNC).json()["task_id"]
+    door.client.post(f"/api/v1/jobs/{job_id}/cancel")
+    address = f"/api/v1/jobs/{job_id}/events"
+    read, calls = door.services.jobs.get, iter((True, False))
+
+    def get(caller: Caller, wanted: str) -> Job:
+        if next(calls):  # the look before the stream; the one at its end fails
+            return read(caller, wanted)
+        raise DatabaseUnavailableError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(door.services.jobs), "get", lambda _self, *args: get(*args))
+        cut = door.client.get(address)
+    whole = door.client.get(address)
+
+    assert (cut.status_code, cut.text) == (200, "")
+    assert "event: canceled" in whole.text

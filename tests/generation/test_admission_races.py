@@ -19,6 +19,7 @@ from tests.generation.conftest import OpenDatabase
 from tests.generation.studio import LAKE, Studio, open_studio
 
 RACERS = 16
+"""As many as the two processes have connections."""
 KEY = RetryHints(idempotency_key="order-1", scope="POST /generate")
 Attempt = Callable[[Studio, int], Submission]
 
@@ -46,7 +47,7 @@ def race(studios: tuple[Studio, Studio], attempt: Attempt, *, racers: int) -> li
         return [found for found in threads.map(run, range(racers)) if found is not None]
 
 
-@pytest.mark.parametrize("racers", [7, 18])
+@pytest.mark.parametrize("racers", [7, RACERS])
 def test_of_n_requests_for_k_units_the_smaller_number_is_accepted(
     studios: tuple[Studio, Studio], racers: int
 ) -> None:
@@ -63,14 +64,14 @@ def test_of_n_requests_for_k_units_the_smaller_number_is_accepted(
     assert studio.findings() == []
 
 
-def test_of_twenty_videos_for_two_units_two_are_accepted(
+def test_of_sixteen_videos_for_two_units_two_are_accepted(
     studio: Studio, open_database: OpenDatabase, objects: MemoryObjectStore
 ) -> None:
     first = open_studio(studio.database, objects, catalogue=SCREEN)
     second = open_studio(open_database(), objects, catalogue=SCREEN)
     caller = first.new_caller_with(replace(studio.accounts.get_plan("free"), max_in_flight=100))
 
-    accepted = race((first, second), lambda door, _: door.jobs.submit(caller, WAVES), racers=20)
+    accepted = race((first, second), lambda door, _: door.jobs.submit(caller, WAVES), racers=RACERS)
 
     assert len({submission.job.id for submission in accepted}) == 2
     assert first.window(caller, "video") == KindQuota(limit=2, used=0, reserved=2)

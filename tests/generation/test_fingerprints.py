@@ -3,6 +3,7 @@
 from dataclasses import fields
 
 from gen_video.generation.requests import ImageRequest
+from tests.generation.cinema import WAVES
 from tests.generation.studio import LAKE
 from tests.generation.test_requests import SHA, change
 
@@ -23,6 +24,7 @@ CHANGES: dict[str, object] = {
     "character_lora": "mia",
     "style_lora": "mia",
     "metadata": {"order": "1"},
+    "priority": "batch",
 }
 
 
@@ -39,3 +41,11 @@ def test_a_change_of_any_field_changes_the_fingerprint() -> None:
     prints = [change(LAKE, name, value).fingerprint() for name, value in CHANGES.items()]
 
     assert len({LAKE.fingerprint(), *prints}) == len(CHANGES) + 1
+
+
+def test_a_request_keeps_its_fingerprint_across_an_upgrade() -> None:
+    """A client that repeats it under its key must find its job, not a conflict."""
+    picture, video = LAKE.fingerprint(), WAVES.fingerprint()
+
+    assert picture == "ce61cb5efb86b3a41e906512b1da587f63652f1331292953bb125c389bd61d60"
+    assert video == "fe7179fcf0c09a072de2e0c3d66b940fa1382862ea0c3372e3b9d4af13b38399"

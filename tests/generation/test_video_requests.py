@@ -301,6 +301,7 @@ FINGERPRINTED = {
     "format": replace(THREE_SCENES, output_format="gif"),
     "transition": replace(THREE_SCENES, transition=Transition.CROSSFADE),
     "metadata": replace(THREE_SCENES, metadata={"order": "7"}),
+    "hurry": replace(THREE_SCENES, priority="batch"),
     "not listed": replace(THREE_SCENES, is_storyboard=False),
     "one scene less": replace(THREE_SCENES, scenes=THREE_SCENES.scenes[:2]),
     "another order": replace(THREE_SCENES, scenes=THREE_SCENES.scenes[::-1]),

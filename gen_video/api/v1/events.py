@@ -9,10 +9,12 @@ import json
 import time
 from collections.abc import AsyncIterator
 
+import structlog
+
 from gen_video.accounts.models import Caller
 from gen_video.api.v1.links import file_urls
 from gen_video.api.v1.views import job_view, progress_view
-from gen_video.errors import Language
+from gen_video.errors import Language, ServiceUnavailableError
 from gen_video.generation.models import Job, JobProgress, JobSnapshot
 from gen_video.generation.states import JobState
 from gen_video.generation.watch import JobWatch
@@ -27,6 +29,8 @@ ATTEMPT_NUMBERS = 10_000_000
 STAGE_NUMBERS = 1_000_000
 END_NUMBER = 9_000_000
 MAX_NUMBER_LENGTH = 18
+
+log = structlog.get_logger(__name__)
 
 
 async def job_events(
@@ -50,7 +54,9 @@ async def job_events(
             continue
         number = event_number(snapshot)
         if snapshot.state.is_terminal:
-            final = await services.threads.run(services.jobs.get, caller, job.id)
+            final = await _read_end(services, caller, job.id)
+            if final is None:
+                return
             view = job_view(final, language, file_url=file_urls(services))
             data = view.model_dump(mode="json")
             yield format_event(final.state.value, number=max(number, seen), data=data)
@@ -60,6 +66,18 @@ async def job_events(
             progress = progress_view(pace.measure(snapshot), job.input).model_dump(mode="json")
             data = {"task_id": job.id, "status": snapshot.state.value, **progress}
             yield format_event("progress", number=number, data=data)
+
+
+async def _read_end(services: Services, caller: Caller, job_id: str) -> Job | None:
+    """Return a finished job; None when the database is away, and the client has to come again.
+
+    The answer has begun: nothing but its end can say that anything is wrong.
+    """
+    try:
+        return await services.threads.run(services.jobs.get, caller, job_id)
+    except ServiceUnavailableError as error:
+        log.warning("stream_ends_early", job_id=job_id, reason=str(error))
+        return None
 
 
 def event_number(snapshot: JobSnapshot) -> int:
