@@ -13,7 +13,7 @@ from gen_video.egress.fetcher import Fetcher
 from gen_video.engines.catalogue import Catalogue
 from gen_video.engines.host import EngineHost, HostLimits
 from gen_video.engines.makes import ChildConfig
-from gen_video.generation.dispatch import Dispatcher, DispatchService, broker_queue
+from gen_video.generation.dispatch import Dispatcher, DispatchService
 from gen_video.generation.queueing import queue_of
 from gen_video.generation.states import JobKind
 from gen_video.queues.slots import Slots
@@ -128,29 +128,17 @@ def build_objects(settings: Settings) -> ObjectStore:
 
 
 def build_listener(
-    settings: Settings,
-    queues: Sequence[str],
-    on_wake: OnWake,
-    *,
-    tiers: Sequence[str],
-    slots: Slots,
-    name: str,
-) -> WakeUpListener | None:
-    """Return what hears the broker's wake-ups; None without a broker.
+    url: str, names: Sequence[str], on_wake: OnWake, *, slots: Slots, name: str
+) -> WakeUpListener:
+    """Return what hears a broker's wake-ups.
 
     Args:
-        settings: Name the broker, and the tiers that this worker takes.
-        queues: Such as `default.image`.
+        url: The broker.
+        names: Of its queues.
         on_wake: Called for each wake-up.
-        tiers: All that there are, for a worker that takes all.
         slots: Shared with the loops that do the work.
         name: Unique per listener.
     """
-    url = settings.broker_url.get_secret_value()
-    if not url:
-        return None
     from gen_video.queues.celery_listener import CeleryListener  # noqa: PLC0415 - slow
 
-    heard = settings.worker_tiers or tuple(tiers)
-    names = [broker_queue(queue, tier) for queue in queues for tier in heard]
     return CeleryListener(url, names, on_wake, slots=slots, name=name)

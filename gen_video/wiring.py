@@ -14,7 +14,7 @@ from gen_video.egress.fetcher import Fetcher
 from gen_video.engines.catalogue import Catalogue, load_catalogue
 from gen_video.engines.loras import Adapter, list_adapters
 from gen_video.generation.audit import AuditService
-from gen_video.generation.dispatch import Dispatcher, NoAnnouncer
+from gen_video.generation.dispatch import Dispatcher, NoAnnouncer, broker_queue
 from gen_video.generation.endings import Endings
 from gen_video.generation.estimates import FiguresReader
 from gen_video.generation.execution import ExecutionService
@@ -105,14 +105,16 @@ class Services:
         self, queues: Sequence[str], on_wake: OnWake, *, slots: Slots, name: str
     ) -> WakeUpListener | None:
         """Return what hears the broker's wake-ups for some queues; None without a broker."""
-        return adapters.build_listener(
-            self.settings,
-            queues,
-            on_wake,
-            tiers=sorted({plan.tier for plan in self.accounts.list_plans()}),
-            slots=slots,
-            name=name,
-        )
+        url = self.settings.broker_url.get_secret_value()
+        if not url:
+            return None
+        names = self.broker_queues(queues)
+        return adapters.build_listener(url, names, on_wake, slots=slots, name=name)
+
+    def broker_queues(self, queues: Sequence[str]) -> list[str]:
+        """Return the broker's names of some queues, for the tiers that this worker takes."""
+        tiers = self.settings.worker_tiers or {plan.tier for plan in self.accounts.list_plans()}
+        return [broker_queue(queue, tier) for queue in queues for tier in sorted(tiers)]
 
     @property
     def journal_note(self) -> str:

@@ -14,7 +14,7 @@ from gen_video.adapters import build_engines
 from gen_video.engines.host import EngineHost
 from gen_video.errors import ServiceError
 from gen_video.generation.states import JobKind
-from gen_video.queues.celery_app import build_celery
+from gen_video.queues.celery_app import DEFAULT_QUEUE, build_celery
 from gen_video.queues.slots import Slots
 from gen_video.settings import Settings
 from gen_video.telemetry.logs import configure_logging
@@ -47,20 +47,27 @@ app = build_celery(settings.broker_url.get_secret_value())
 _running: list[_Running] = []
 
 
-def _begin(**_about: object) -> None:
-    """Build the worker before Celery listens; raises when the settings or the schema are wrong."""
+def _set_up_logging(**_about: object) -> None:
+    """Log as every process of the service; Celery's own set-up stays out."""
     configure_logging(
         level=settings.log_level,
         json=settings.is_logging_json,
         process="worker",
         is_logging_prompts=settings.log_prompts,
     )
+
+
+def _begin(**_about: object) -> None:
+    """Build the worker before Celery listens; raises when the settings or the schema are wrong."""
     services = build_services(settings)
     services.require_schema()
     engines = build_engines(settings, services.catalogue)
     # Celery's consumer takes a slot for each wake-up, our loops for each look: the same ones.
     slots = Slots(len(JobKind) * settings.worker_concurrency)
     worker = Worker(services, engines, shared_slots=slots)
+    if set(app.amqp.queues.consume_from) == {DEFAULT_QUEUE}:  # no -Q was given
+        for name in worker.broker_queues():
+            app.amqp.queues.select_add(name)
     app.slots = slots
     app.on_wake = worker.hear
     thread = threading.Thread(target=worker.work, name="worker")
@@ -84,6 +91,7 @@ def _end(**_about: object) -> None:
         running.services.close()
 
 
+signals.setup_logging.connect(_set_up_logging, weak=False)
 signals.worker_init.connect(_begin, weak=False)
 signals.worker_shutting_down.connect(_drain, weak=False)
 signals.worker_shutdown.connect(_end, weak=False)

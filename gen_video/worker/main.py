@@ -122,6 +122,10 @@ class Worker:
             self.lanes.give_back()
             self.lanes.wait_until_idle(KILL_GRACE_SECONDS)
 
+    def broker_queues(self) -> list[str]:
+        """Return the broker's names of all that this worker serves."""
+        return self._services.broker_queues(self.profile.queues)
+
     def hear(self, queue: str, job_id: str) -> None:
         """Take a wake-up of the broker's for one of our lanes; any other is let go."""
         kind = next((kind for kind in self._desks if f".{kind}." in queue), None)

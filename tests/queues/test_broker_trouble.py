@@ -14,7 +14,7 @@ from gen_video.queues.celery_listener import CeleryListener
 from gen_video.queues.celery_sender import CelerySender
 from gen_video.queues.wakeups import BrokerUnavailableError
 from tests.queues.brokers import Heard, PrivateBroker, free_port, new_job, wait_until
-from tests.queues.conftest import Listen
+from tests.queues.conftest import REAL, Listen
 
 AT_MOST_SECONDS = 2.5
 """What a send may take: two seconds, and something for a busy machine."""
@@ -173,15 +173,10 @@ def cancel_on_its_own_thread(consumer: object) -> None:
     assert is_done.wait(5)
 
 
+@pytest.mark.parametrize("private_node", REAL[:1], indirect=True)
 def test_a_redis_that_was_emptied_is_written_to_and_heard_as_before(
-    request: pytest.FixtureRequest,
-    private_broker: PrivateBroker,
-    queue: str,
-    sender: CelerySender,
-    listen: Listen,
+    private_broker: PrivateBroker, queue: str, sender: CelerySender, listen: Listen
 ) -> None:
-    if not private_broker.url.startswith("redis"):
-        pytest.skip("only Redis can be emptied under running clients")
     heard = Heard()
     listen(private_broker, [queue], heard)
     sender.send(queue, new_job())

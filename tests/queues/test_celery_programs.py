@@ -117,11 +117,12 @@ def test_another_pool_is_refused_with_the_way_out(pool: str, tmp_path: Path) -> 
 def test_queues_are_quorum_queues_and_nothing_is_delayed(rabbitmq: Broker, listen: Listen) -> None:
     with rabbitmq.fresh_queue() as queue:
         heard = Heard()
-        listen(rabbitmq, [queue], heard)
+        listener = listen(rabbitmq, [queue], heard)
         sender = CelerySender(rabbitmq.url)
         sender.send(queue, new_job())
         assert heard.has(1)
         sender.close()
+        listener.stop(10)  # it would declare the queue again after its end
 
         with rabbitmq.connect() as connection:
             channel = connection.channel()
