@@ -234,6 +234,8 @@ def test_redirected_from_a_folder_files_are_sent_as_ever(open_door: OpenDoor) ->
 
 def test_a_picture_in_the_bucket_can_be_the_first_frame_of_a_video(working: Door, url: str) -> None:
     clip = SMALL | {"prompt": "waves", "num_frames": 8, "fps": 8, "image": url}
+    picture = url.rpartition("/")[2].partition(".")[0]
+    wait_until(lambda: is_published(picture, files=1))  # which may come after its answer
 
     with bucket_server().logged() as methods:
         made = working.client.post(FILM, json=clip).json()

@@ -58,6 +58,7 @@ def test_the_jobs_of_an_account_are_claimed_in_the_order_in_which_they_came(
         submitted.append(studio.submit(caller).id)
 
     claimed = [studio.claim() for _ in range(4)]
+    studio.database.advance(studio.row(submitted[0]).predicted_us * timedelta(microseconds=1))
     for job in claimed[:2]:
         studio.finish(job)
     claimed += [studio.claim() for _ in range(2)]
