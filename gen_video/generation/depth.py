@@ -27,6 +27,7 @@ class QueueDepth:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._guard = threading.Lock()
+        self._counting = threading.Lock()
         self._counted = 0
         self._keep_until = 0.0
 
@@ -39,7 +40,14 @@ class QueueDepth:
         shallow = min(self._limit, EXACT)
         if job_reads.count_queued(connection, limit=shallow) < shallow:
             return False
-        return shallow == self._limit or self._count(connection) >= self._limit
+        if shallow == self._limit:
+            return True
+        if not self._counting.acquire(blocking=False):
+            return self._counted > self._limit  # somebody else counts; one is enough
+        try:
+            return self._count(connection) >= self._limit
+        finally:
+            self._counting.release()
 
     def _count(self, connection: Connection) -> int:
         started = time.monotonic()

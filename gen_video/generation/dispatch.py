@@ -5,6 +5,7 @@ whoever hears it claims the job that is next then. So a wake-up that is lost, do
 forged costs time only. What was announced and still waits is announced again after a while.
 """
 
+import hashlib
 import threading
 import time
 from collections.abc import Sequence
@@ -22,13 +23,14 @@ from gen_video.errors import ServiceUnavailableError
 from gen_video.generation import registry_store
 from gen_video.generation.fair_store import is_ready
 from gen_video.generation.tables import IS_QUEUED, jobs
-from gen_video.queues.wakeups import WakeUps, queue_name
+from gen_video.queues.wakeups import QueueNameError, WakeUps, queue_name
 
 WINDOW = 16
 AGAIN_AFTER = timedelta(seconds=30)
 LOOK_EVERY_SECONDS = 1.0
 BROKER_PAUSE_SECONDS = 2.0
 CHORE = "dispatch"
+TIER_DIGITS = 16
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +38,12 @@ log = structlog.get_logger(__name__)
 def broker_queue(queue: str, tier: str) -> str:
     """Return the broker's name for the jobs of one tier in a queue."""
     pool, _, kind = queue.rpartition(".")
-    return queue_name(pool, kind, tier)
+    try:
+        return queue_name(pool, kind, tier)
+    except QueueNameError:
+        # Operators name tiers as they like, brokers' queues may not be called everything.
+        digest = hashlib.sha256(tier.encode()).hexdigest()[:TIER_DIGITS]
+        return queue_name(pool, kind, f"tier-{digest}")
 
 
 class Announcer(Protocol):

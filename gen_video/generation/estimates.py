@@ -21,7 +21,11 @@ from gen_video.generation.shares import MICROSECONDS, seconds_until_start
 from gen_video.generation.states import JobState
 from gen_video.generation.tables import IS_OPEN, job_attempts, jobs, model_speeds
 
-COUNT_LIMIT = 10_000
+COUNT_LIMIT = 2_000
+"""Jobs that are counted ahead of one; who is further behind hears that there are at least so many.
+
+Each costs a microsecond or two, and this is paid for every look at a job.
+"""
 WORKER_SILENT_AFTER = timedelta(seconds=30)
 COSTLY_SECONDS = 0.05
 DUTY_CYCLE = 20.0
@@ -150,9 +154,9 @@ def _ahead_in_backlog(connection: Connection, job: Job, place: Place) -> tuple[i
     own, own_us = fair_store.sum_backlog_before(
         connection, place, created_at=job.created_at, job_id=job.id, limit=COUNT_LIMIT
     )
-    virtual_time, finish = fair_store.read_clocks(connection, place)
+    clocks = fair_store.read_clocks(connection, place)
     others, others_us = _ahead_in_queue(
-        connection, place, max(virtual_time, finish) + own_us, job.id
+        connection, place, max(clocks.virtual_time, clocks.last_finish) + own_us, job.id
     )
     return own + others, own_us + others_us
 

@@ -50,8 +50,17 @@ class WaitingJob:
     predicted_us: int
 
 
-def read_clocks(connection: Connection, place: Place) -> tuple[int, int]:
-    """Return (virtual time of the queue, finish tag of the account), 0 where there is none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clocks:
+    """What the next job's tags follow from; see `shares.next_tags`."""
+
+    virtual_time: int
+    last_finish: int
+    last_start: int | None
+
+
+def read_clocks(connection: Connection, place: Place) -> Clocks:
+    """Return the clocks of a queue and of an account in it.
 
     The virtual time is the start tag of the job that began last; without one that of the first
     in line; in an empty queue the end of all that was served.
@@ -63,15 +72,19 @@ def read_clocks(connection: Connection, place: Place) -> tuple[int, int]:
         fair_shares.c.queue == place.queue, fair_shares.c.rank == place.rank
     )
     own = select(fair_shares.c.finish_tag).where(*_is_place(place))
+    last = select(func.max(jobs.c.start_tag)).where(
+        *_is_job_of(place), IS_OPEN, jobs.c.start_tag.is_not(None)
+    )
     row = connection.execute(
         select(
             func.coalesce(
                 running.scalar_subquery(), ready.scalar_subquery(), served.scalar_subquery(), 0
             ),
             func.coalesce(own.scalar_subquery(), 0),
+            last.scalar_subquery(),
         )
     ).one()
-    return int(row[0]), int(row[1])
+    return Clocks(virtual_time=int(row[0]), last_finish=int(row[1]), last_start=row[2])
 
 
 def write_finish(connection: Connection, place: Place, *, finish_tag: int) -> None:

@@ -197,10 +197,11 @@ def _has_room(connection: Connection, place: Place, share: Share) -> bool:
 
 
 def _take_tag(connection: Connection, place: Place, share: Share, *, predicted_us: int) -> int:
-    virtual_time, last_finish = fair_store.read_clocks(connection, place)
+    clocks = fair_store.read_clocks(connection, place)
     tags = next_tags(
-        virtual_time=virtual_time,
-        last_finish=last_finish,
+        virtual_time=clocks.virtual_time,
+        last_finish=clocks.last_finish,
+        last_start=clocks.last_start,
         predicted_us=predicted_us,
         weight=share.weight,
     )

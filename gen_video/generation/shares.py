@@ -65,10 +65,28 @@ class Tags:
     finish: int
 
 
-def next_tags(*, virtual_time: int, last_finish: int, predicted_us: int, weight: int) -> Tags:
-    """Return the tags of a job that enters a queue now."""
-    start = max(virtual_time, last_finish)
-    return Tags(start=start, finish=start + _cost(predicted_us, weight))
+def next_tags(
+    *,
+    virtual_time: int,
+    last_finish: int,
+    last_start: int | None,
+    predicted_us: int,
+    weight: int,
+) -> Tags:
+    """Return the tags of a job that enters a queue now.
+
+    Args:
+        virtual_time: Of the queue.
+        last_finish: The account's finish tag.
+        last_start: The largest tag among the account's jobs that compete or run; None without
+            any. Jobs that took less than was predicted move the finish tag back, and still none
+            may start before those of its own account that came earlier.
+        predicted_us: Device time.
+        weight: Of the account.
+    """
+    due = max(virtual_time, last_finish)
+    start = due if last_start is None else max(due, last_start + 1)
+    return Tags(start=start, finish=due + _cost(predicted_us, weight))
 
 
 def difference(*, predicted_us: int, used: timedelta, weight: int) -> int:

@@ -109,6 +109,7 @@ class FairQueues(Scheduler):
         self._running: dict[tuple[str, int], Largest[str]] = defaultdict(Largest)
         self._finishes: dict[tuple[str, int], Largest[str]] = defaultdict(Largest)
         self._competing: dict[Place, int] = defaultdict(int)
+        self._tags: dict[Place, Largest[str]] = defaultdict(Largest)
         self._backlogs: dict[Place, Backlog] = defaultdict(Backlog)
         self._batch: list[tuple[datetime, str]] = []
         self._entered = 0
@@ -212,6 +213,7 @@ class FairQueues(Scheduler):
         job.is_queued = False
         if job.candidate is not None:
             self._competing[place] -= 1
+            self._tags[place].drop(job.job_id)
             never_ran = job.attempt == 0 and used is None
             known = timedelta(0) if never_ran else used
             if known is not None:
@@ -239,6 +241,7 @@ class FairQueues(Scheduler):
         old = _place_of(job)
         if job.candidate is not None:
             self._competing[old] -= 1
+            self._tags[old].drop(job.job_id)
             self._settle(job, old, timedelta(0))
         job.candidate = None
         job.rank = Rank.INTERACTIVE
@@ -256,6 +259,7 @@ class FairQueues(Scheduler):
             created_at=job.created_at,
         )
         self._competing[_place_of(job)] += 1
+        self._tags[_place_of(job)].set(job.job_id, start_tag)
         self._line_of(job).add(job, start_tag)
 
     def _line_of(self, job: QueuedJob) -> Line:
@@ -266,6 +270,7 @@ class FairQueues(Scheduler):
         tags = next_tags(
             virtual_time=self._virtual_time(place),
             last_finish=finishes.get(place.account_id) or 0,
+            last_start=self._tags[place].top(),
             predicted_us=predicted_us,
             weight=self._shares[place.account_id].weight,
         )

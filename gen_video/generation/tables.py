@@ -31,9 +31,9 @@ _QUEUE_INDEXES = (
         "state = 'queued' AND start_tag IS NULL",
     ),
     ("ix_jobs_running", ("queue", "rank", "start_tag"), "state = 'running'"),
-    (  # how many jobs of an account compete
+    (  # how many jobs of an account compete, and up to which tag
         "ix_jobs_competing",
-        ("account_id", "queue", "rank"),
+        ("account_id", "queue", "rank", "start_tag"),
         "state IN ('queued', 'running') AND start_tag IS NOT NULL",
     ),
     (

@@ -28,7 +28,7 @@ INDEXES = (
     ("ix_jobs_running", ["queue", "rank", "start_tag"], "state = 'running'"),
     (
         "ix_jobs_competing",
-        ["account_id", "queue", "rank"],
+        ["account_id", "queue", "rank", "start_tag"],
         "state IN ('queued', 'running') AND start_tag IS NOT NULL",
     ),
     (

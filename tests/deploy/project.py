@@ -15,7 +15,6 @@ COMPONENTS = sorted(path.parent for path in KUBERNETES.glob("components/*/kustom
 Tree = dict[str, Any]
 
 
-
 def read(path: Path) -> str:
     """Return the text of a file."""
     return path.read_text(encoding="utf-8")

@@ -368,3 +368,12 @@ def test_without_wake_ups_workers_find_every_job(
         claimed.append(job.id)
 
     assert claimed == job_ids
+
+
+@pytest.mark.parametrize("tier", ["VIP", "尊享", "a b", "", "x" * 200])
+def test_a_tier_of_any_name_has_a_queue_of_its_own(tier: str) -> None:
+    name = broker_queue("default.image", tier)
+
+    assert name.startswith("gen_video.default.image.tier-")
+    assert name != broker_queue("default.image", f"{tier}!")
+    assert name == broker_queue("default.image", tier)

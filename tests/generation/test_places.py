@@ -198,6 +198,10 @@ def test_racing_ends_leave_nobody_waiting(
         list(threads.map(finish, range(4)))
 
     assert has_place(studio, job_ids[4:]) == [True] * 4 + [False] * 4
+    tags = [studio.row(job_id).start_tag for job_id in job_ids[4:8]]
+    assert tags == sorted(set(tags)), (
+        "who came earlier starts earlier, however fast the others were"
+    )
     assert studio.findings() == []
 
 

@@ -53,10 +53,26 @@ def test_a_job_starts_at_the_later_of_the_queue_and_its_account(
     virtual_time: int, last_finish: int, weight: int, tags: Tags
 ) -> None:
     found = next_tags(
-        virtual_time=virtual_time, last_finish=last_finish, predicted_us=1000, weight=weight
+        virtual_time=virtual_time,
+        last_finish=last_finish,
+        last_start=None,
+        predicted_us=1000,
+        weight=weight,
     )
 
     assert found == tags
+
+
+@pytest.mark.parametrize(
+    ("last_start", "start"), [(None, 500), (100, 500), (499, 500), (500, 501), (900, 901)]
+)
+def test_no_job_starts_before_its_accounts_earlier_ones(last_start: int | None, start: int) -> None:
+    """What jobs took less than was predicted lowers the price of the next, not their place."""
+    found = next_tags(
+        virtual_time=500, last_finish=200, last_start=last_start, predicted_us=1000, weight=1
+    )
+
+    assert found == Tags(start=start, finish=1500)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +96,13 @@ def test_what_a_prediction_was_wrong_by_moves_the_accounts_clock(
 
 def test_giving_a_whole_job_back_undoes_its_tag_exactly() -> None:
     for predicted_us, weight in [(1, 3), (1000, 7), (999_999, 16), (10, 1)]:
-        tags = next_tags(virtual_time=0, last_finish=50, predicted_us=predicted_us, weight=weight)
+        tags = next_tags(
+            virtual_time=0,
+            last_finish=50,
+            last_start=None,
+            predicted_us=predicted_us,
+            weight=weight,
+        )
 
         change = difference(predicted_us=predicted_us, used=timedelta(0), weight=weight)
 

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from sqlalchemy import insert
 
 from benchmarks.service_queues import ServiceQueues
+from gen_video.accounts.models import Caller
 from gen_video.generation import simulated_queues
+from gen_video.generation.recording import record_trace
 from gen_video.generation.requests import ImageRequest
 from gen_video.generation.shares import Priority, Share, predict_microseconds
 from gen_video.generation.simulated_queues import FairQueues, Start, Station
@@ -26,6 +28,7 @@ from gen_video.generation.simulation_traces import (
     Shape,
     TraceError,
     read_trace,
+    write_trace,
 )
 from gen_video.generation.tables import model_speeds
 from gen_video.storage.memory import MemoryObjectStore
@@ -352,3 +355,24 @@ def test_a_wrong_line_of_a_trace_is_named(tmp_path: Path, line: str) -> None:
         read_trace(path)
 
     assert caught.value.facts["line"] == 2
+
+
+def test_what_the_service_did_is_recorded_as_a_trace_without_names(
+    studio: Studio, caller: Caller, tmp_path: Path
+) -> None:
+    done = studio.submit(caller)
+    running = studio.claim()
+    studio.database.advance(timedelta(seconds=4))
+    studio.finish(running)
+    studio.submit(caller)
+    path = tmp_path / "trace.csv"
+
+    rows = record_trace(studio.database, studio.accounts, since=timedelta(hours=1))
+    count = write_trace(iter(rows), path)
+    (played,) = read_trace(path)
+
+    assert count == 1
+    assert done.id not in path.read_text()
+    assert caller.account_id not in path.read_text()
+    assert played.seconds == pytest.approx(4.0)
+    assert played.account.share == Share(weight=1, max_running=4)
