@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -76,9 +77,7 @@ def simulate(
     if record is not None:
         _record(record, timedelta(hours=hours))
         return
-    for name, known in ((kind, list(GENERATORS)), *((name, POLICIES) for name in policy or [])):
-        if name not in known:
-            raise UnknownChoiceError(name=name[:40], known=", ".join(known))
+    _check_choices(kind, policy or [])
     shape = Shape(
         jobs=jobs,
         accounts=accounts,
@@ -100,18 +99,19 @@ def simulate(
         kills_per_hour=kills,
         seed=seed,
     )
-    figures = [
-        run_policy(
-            name,
-            played,
-            world,
-            patience=timedelta(seconds=patience),
-            batch_ageing=timedelta(seconds=ageing),
-            alone=choose_alone(played),
-        )
-        for name in policy or POLICIES
-    ]
-    _print(figures, is_json=is_json)
+    rules = partial(
+        run_policy,
+        patience=timedelta(seconds=patience),
+        batch_ageing=timedelta(seconds=ageing),
+        alone=choose_alone(played),
+    )
+    _print([rules(name, played, world) for name in policy or POLICIES], is_json=is_json)
+
+
+def _check_choices(kind: str, policies: Sequence[str]) -> None:
+    for name, known in ((kind, list(GENERATORS)), *((name, POLICIES) for name in policies)):
+        if name not in known:
+            raise UnknownChoiceError(name=name[:40], known=", ".join(known))
 
 
 def _record(path: Path, since: timedelta) -> None:
