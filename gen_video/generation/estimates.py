@@ -21,7 +21,7 @@ from gen_video.generation.shares import MICROSECONDS, seconds_until_start
 from gen_video.generation.states import JobState
 from gen_video.generation.tables import IS_OPEN, job_attempts, jobs, model_speeds
 
-COUNT_LIMIT = 2_000
+COUNT_LIMIT = 1_000
 """Jobs that are counted ahead of one; who is further behind hears that there are at least so many.
 
 Each costs a microsecond or two, and this is paid for every look at a job.

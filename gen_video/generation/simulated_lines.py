@@ -6,7 +6,7 @@ knows the largest of many numbers that change.
 
 import heapq
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -77,32 +77,36 @@ class Line:
                 heapq.heappush(self._rest, surplus)
             del self._front[FRONT:]
 
-    def first(self, count: int, *, rank: int) -> list[Entry]:
-        """Return the first jobs that still are in this class and compete, at most `count`."""
-        found: list[Entry] = []
+    def walk(self, rank: int) -> Iterator[Entry]:
+        """Walk over the jobs that still are in this class and compete, from the first on."""
+        front = self._front
         at = 0
-        while len(found) < count:
-            if at == len(self._front):
+        while True:
+            if at == len(front):
                 if not self._rest:
-                    break
+                    return
                 # What the heap gives is behind everything in front.
-                self._front.append(heapq.heappop(self._rest))
-            entry = self._front[at]
+                front.append(heapq.heappop(self._rest))
+            entry = front[at]
             job = entry[3]
             if job.is_queued and job.entry == entry[2] and job.rank == rank:
-                found.append(entry)
+                yield entry
                 at += 1
             else:
-                del self._front[at]
-        return found
+                del front[at]
+
+    def first_tag(self, rank: int) -> int | None:
+        """Return the start tag of the first job, None without one."""
+        entry = next(self.walk(rank), None)
+        return None if entry is None else entry[0]
 
 
 def merge(lines: list[tuple[int, Line]], count: int) -> list[Candidate]:
     """Return the first jobs of several lines of one queue, a lower class before a higher."""
     found: list[Candidate] = []
     for rank in sorted({rank for rank, _ in lines}):
-        streams = [line.first(count, rank=rank) for own, line in lines if own == rank]
-        merged = streams[0] if len(streams) == 1 else heapq.merge(*streams)
+        walks = [line.walk(rank) for own, line in lines if own == rank]
+        merged = walks[0] if len(walks) == 1 else heapq.merge(*walks)
         for _, _, _, job in islice(merged, count - len(found)):
             if job.candidate is not None:
                 found.append(job.candidate)

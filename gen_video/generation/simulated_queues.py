@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from typing_extensions import override
 
-from gen_video.generation.fair_store import CANDIDATES, Place
+from gen_video.generation.fair_store import CANDIDATES
 from gen_video.generation.mending import BATCH
 from gen_video.generation.queueing import PROMOTIONS
 from gen_video.generation.shares import (
@@ -54,6 +54,14 @@ class Station:
     queues: tuple[str, ...]
     models: tuple[str, ...]
     tiers: tuple[str, ...] = ()
+
+
+class Place(NamedTuple):
+    """One account's place in one class of one queue: a key, asked for a dozen times per job."""
+
+    account_id: str
+    queue: str
+    rank: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,12 +290,11 @@ class FairQueues(Scheduler):
         running = self._running[place.queue, place.rank].top()
         if running is not None:
             return running
-        firsts = [
-            line.first(1, rank=place.rank)
+        ready = [
+            tag
             for (rank, _, _), line in self._lines[place.queue].items()
-            if rank == place.rank
+            if rank == place.rank and (tag := line.first_tag(rank)) is not None
         ]
-        ready = [entries[0][0] for entries in firsts if entries]
         if ready:
             return min(ready)
         return self._finishes[place.queue, place.rank].top() or 0
@@ -327,7 +334,7 @@ class PriorityQueues(FirstComeQueues):
 
 
 def _place_of(job: QueuedJob) -> Place:
-    return Place(account_id=job.account_id, queue=job.queue, rank=job.rank)
+    return Place(job.account_id, job.queue, job.rank)
 
 
 def _is_waiting(job: QueuedJob, place: Place) -> bool:

@@ -52,7 +52,7 @@ def add_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
         lines = [
             "import sqlalchemy as sa",
             "from alembic import op",
-            "from gen_video.db.compatibility import allow_code, schema_compatibility",
+            "from gen_video.db.compatibility import allow_code",
             f"revision, down_revision = {name!r}, {HEAD!r}",
             "branch_labels = depends_on = None",
             "def upgrade():",
@@ -180,7 +180,6 @@ def newer_revision(add_revision: Callable[..., str]) -> str:
     """Add the migration of the next release, which lets code of this one run on."""
     return add_revision(
         "newer",
-        "schema_compatibility.create(op.get_bind())",
         f"allow_code(op.get_bind(), revision, {HEAD!r}, 'release_before')",
     )
 

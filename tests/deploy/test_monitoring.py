@@ -121,6 +121,7 @@ def _figures() -> dict[str, set[str]]:
     metrics.request_finished(method="GET", route="/", status=200, seconds=0.1)
     metrics.quota_refused(kind="image", tier="free")
     metrics.engine_restarted(reason="crash")
+    metrics.swept(what="requeued", count=1)
     gauges = figures._queue_gauges(_some_queue())
     body, _ = metrics.render(gauges)
     found = {

@@ -58,7 +58,7 @@ def traces(draw: st.DrawFn) -> list[TraceJob]:
     ]
     at = 0.0
     jobs = []
-    for number in range(draw(st.integers(1, 30))):
+    for number in range(draw(st.integers(1, 20))):
         at += draw(st.sampled_from([0.0, 0.0, 0.5, 3.0, 40.0]))
         steps = draw(st.integers(2, 12))
         predicted = predict_microseconds(
@@ -180,7 +180,7 @@ def run_both(
 
 
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
