@@ -417,6 +417,7 @@ def test_strange_files_are_not_listed(objects: LocalObjectStore, root: Path) -> 
 
 def test_no_descriptor_is_left_open(objects: LocalObjectStore) -> None:
     objects.put(KEY, bytes(10**6))
+    gc.collect()  # what earlier tests of this process have left
     before = open_descriptors()
 
     objects.read(KEY)
@@ -430,7 +431,7 @@ def test_no_descriptor_is_left_open(objects: LocalObjectStore) -> None:
     objects.publish(KEY, NAME)
     gc.collect()
 
-    assert open_descriptors() == before
+    assert open_descriptors() <= before  # connections of other tests may close meanwhile
 
 
 def test_reading_holds_one_chunk_at_a_time(objects: LocalObjectStore) -> None:
