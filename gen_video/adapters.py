@@ -14,7 +14,7 @@ from gen_video.engines.catalogue import Catalogue
 from gen_video.engines.host import EngineHost, HostLimits
 from gen_video.engines.makes import ChildConfig
 from gen_video.generation.dispatch import Dispatcher, DispatchService
-from gen_video.generation.queueing import queue_of
+from gen_video.generation.queueing import list_queues
 from gen_video.generation.states import JobKind
 from gen_video.queues.slots import Slots
 from gen_video.queues.wakeups import OnWake, WakeUpListener
@@ -83,14 +83,9 @@ def build_dispatcher(
         return None
     from gen_video.queues.celery_sender import CelerySender  # noqa: PLC0415 - slow
 
-    queues = {
-        queue_of(spec, kind)
-        for spec in catalogue.list_models()
-        for kind in JobKind
-        if (spec.makes_videos if kind is JobKind.VIDEO else spec.makes_pictures)
-    }
-    service = DispatchService(database=database, wakeups=CelerySender(url))
-    return Dispatcher(service, sorted(queues))
+    specs = catalogue.list_models()
+    queues = [queue for kind in JobKind for queue in list_queues(specs, kind)]
+    return Dispatcher(DispatchService(database=database, wakeups=CelerySender(url)), queues)
 
 
 def build_rates(settings: Settings, database: Database, threads: DoorThreads) -> Throttle | None:

@@ -183,7 +183,7 @@ class Dispatcher(Announcer):
     """The thread of a process that announces; requests only leave word with it.
 
     Args:
-        queues: Those that `look_after` walks over.
+        queues: Those that a patrol walks over.
     """
 
     def __init__(self, service: DispatchService, queues: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gen_video.db.schema import UtcTime
+from gen_video.generation.job_reads import AnyRow
 from gen_video.generation.shares import Candidate
 from gen_video.generation.tables import (
     IS_BATCH,
@@ -127,14 +128,24 @@ def count_competing(connection: Connection, place: Place, *, limit: int) -> int:
 
 
 def next_waiting(connection: Connection, place: Place) -> WaitingJob | None:
-    """Return the first job of an account's backlog."""
+    """Lock and return the first job of an account's backlog that nobody else holds.
+
+    Whoever cancels or expires a job holds it and waits for its account, which is ours by now.
+    """
     row = connection.execute(
         select(jobs.c.id, jobs.c.predicted_us)
         .where(*_is_job_of(place), is_waiting())
         .order_by(jobs.c.created_at, jobs.c.id)
         .limit(1)
+        .with_for_update(skip_locked=True)
     ).one_or_none()
     return None if row is None else WaitingJob(job_id=row.id, predicted_us=row.predicted_us)
+
+
+def lock_job(connection: Connection, job_id: str) -> AnyRow | None:
+    """Lock and return a job; None when somebody holds it, for the reason above."""
+    statement = select(jobs).where(jobs.c.id == job_id).with_for_update(skip_locked=True)
+    return connection.execute(statement).one_or_none()
 
 
 def oldest_waiting(connection: Connection, place: Place) -> datetime | None:

@@ -61,5 +61,6 @@ class QueueMender:
             self._walked_to = place
             if place is None:
                 break
-            count += self._database.write(partial(self._queueing.promote_alone, place=place))
+            if self._database.read(partial(self._queueing.has_room, place=place)):
+                count += self._database.write(partial(self._queueing.promote_alone, place=place))
         return count

@@ -6,6 +6,7 @@ came. Every function works in the caller's transaction, with the account's row l
 that an account's places are given out one after another.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +32,15 @@ PROMOTIONS = 64
 def queue_of(spec: ModelSpec, kind: JobKind) -> str:
     """Return the queue in which jobs of a model wait."""
     return f"{spec.pool}.{kind}"
+
+
+def list_queues(specs: Sequence[ModelSpec], kind: JobKind) -> tuple[str, ...]:
+    """Return the queues in which jobs of a kind wait for some models."""
+    makes = {
+        JobKind.IMAGE: [spec for spec in specs if spec.makes_pictures],
+        JobKind.VIDEO: [spec for spec in specs if spec.makes_videos],
+    }
+    return tuple(sorted({queue_of(spec, kind) for spec in makes[kind]}))
 
 
 def share_of(plan: Plan) -> Share:
@@ -94,7 +104,7 @@ class Queueing:
         if not row.queue:  # accepted by the release before
             return
         place = Place(account_id=row.account_id, queue=row.queue, rank=row.rank)
-        share = share_of(self._accounts.get_plan_of(connection, row.account_id))
+        share = self._share_at(connection, place)
         if row.start_tag is not None:
             never_ran = row.attempt == 0 and used is None
             known = timedelta(0) if never_ran else used
@@ -103,11 +113,8 @@ class Queueing:
                 fair_store.move_finish(connection, place, change=change)
         self.promote(connection, place, share)
 
-    def promote(self, connection: Connection, place: Place, share: Share | None = None) -> int:
+    def promote(self, connection: Connection, place: Place, share: Share) -> int:
         """Let waiting jobs of an account compete while there is room; return how many."""
-        if fair_store.next_waiting(connection, place) is None:
-            return 0
-        share = share or share_of(self._accounts.get_plan_of(connection, place.account_id))
         for count in range(PROMOTIONS):
             waiting = fair_store.next_waiting(connection, place)
             if waiting is None or not _has_room(connection, place, share):
@@ -142,12 +149,12 @@ class Queueing:
         return self._move(connection, row, place, predicted_us=row.predicted_us)
 
     def _find_locked(self, connection: Connection, job_id: str) -> AnyRow | None:
-        """Return a job as it is once its account is locked: nobody else moves it then."""
+        """Lock a job's account, then the job, and return it as it is then."""
         row = job_reads.find_row(connection, job_id)
         if row is None:
             return None
         self._accounts.lock(connection, row.account_id)
-        return job_reads.find_row(connection, job_id)
+        return fair_store.lock_job(connection, job_id)
 
     def _move(
         self, connection: Connection, row: AnyRow, place: Place, *, predicted_us: int
@@ -176,7 +183,14 @@ class Queueing:
     def promote_alone(self, connection: Connection, place: Place) -> int:
         """Do what `promote` does in a transaction that does nothing else."""
         self._accounts.lock(connection, place.account_id)
-        return self.promote(connection, place)
+        return self.promote(connection, place, self._share_at(connection, place))
+
+    def has_room(self, connection: Connection, place: Place) -> bool:
+        """Tell, without locking, whether one more job of an account may compete."""
+        return _has_room(connection, place, self._share_at(connection, place))
+
+    def _share_at(self, connection: Connection, place: Place) -> Share:
+        return share_of(self._accounts.get_plan_of(connection, place.account_id))
 
     @staticmethod
     def is_stuck(

@@ -23,6 +23,8 @@ from gen_video.throttles import store as rates
 
 LOST_WORKERS_LIMIT = 8
 BATCH = 100
+LOST_BATCHES = 20
+"""In one sweep at most: what else it does must not wait for ever."""
 PUBLISH_WITHIN = timedelta(minutes=10)
 ORPHAN_AGE = timedelta(hours=1)
 ORPHAN_SWEEP_SECONDS = 600.0
@@ -126,12 +128,17 @@ class Sweeper:
         return self._database.read(is_due) and self._database.write(take)
 
     def _sweep_lost(self) -> list[JobState]:
-        lost = self._database.read(
-            lambda connection: job_reads.list_lost(
-                connection, now=self._database.now(connection), limit=BATCH
+        """Take every job from workers that let its lease run out, however many they were."""
+        outcomes: list[JobState | None] = []
+        for _ in range(LOST_BATCHES):
+            lost = self._database.read(
+                lambda connection: job_reads.list_lost(
+                    connection, now=self._database.now(connection), limit=BATCH
+                )
             )
-        )
-        outcomes = [self._recover(row) for row in lost]
+            outcomes += [self._recover(row) for row in lost]
+            if len(lost) < BATCH:
+                break
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _recover(self, row: AnyRow) -> JobState | None:

@@ -27,7 +27,7 @@ _QUEUE_INDEXES = (
     ),
     (  # what waits behind its own account's jobs
         "ix_jobs_backlog",
-        ("queue", "account_id", "rank", "created_at", "id"),
+        ("queue", "account_id", "rank", "created_at", "id", "predicted_us"),
         "state = 'queued' AND start_tag IS NULL",
     ),
     ("ix_jobs_running", ("queue", "rank", "start_tag"), "state = 'running'"),

@@ -5,21 +5,23 @@ by the same lanes as under `gen-video worker`, and the settings say which pools 
 Celery adds is who wakes them.
 """
 
+import os
+import signal
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 
+import structlog
 from celery import signals
 
-from gen_video.adapters import build_engines
-from gen_video.engines.host import EngineHost
 from gen_video.errors import ServiceError
 from gen_video.generation.states import JobKind
 from gen_video.queues.celery_app import DEFAULT_QUEUE, build_celery
 from gen_video.queues.slots import Slots
 from gen_video.settings import Settings
-from gen_video.telemetry.logs import configure_logging
-from gen_video.wiring import Services, build_services
-from gen_video.worker.main import Worker
+from gen_video.worker.main import Worker, open_worker, set_up_logging
+
+log = structlog.get_logger(__name__)
 
 
 class BrokerMissingError(ServiceError):
@@ -34,10 +36,9 @@ class BrokerMissingError(ServiceError):
 class _Running:
     """What this process runs."""
 
-    services: Services
-    engines: list[EngineHost]
     worker: Worker
     thread: threading.Thread
+    holding: ExitStack
 
 
 settings = Settings()
@@ -49,30 +50,32 @@ _running: list[_Running] = []
 
 def _set_up_logging(**_about: object) -> None:
     """Log as every process of the service; Celery's own set-up stays out."""
-    configure_logging(
-        level=settings.log_level,
-        json=settings.is_logging_json,
-        process="worker",
-        is_logging_prompts=settings.log_prompts,
-    )
+    set_up_logging(settings)
 
 
 def _begin(**_about: object) -> None:
     """Build the worker before Celery listens; raises when the settings or the schema are wrong."""
-    services = build_services(settings)
-    services.require_schema()
-    engines = build_engines(settings, services.catalogue)
     # Celery's consumer takes a slot for each wake-up, our loops for each look: the same ones.
     slots = Slots(len(JobKind) * settings.worker_concurrency)
-    worker = Worker(services, engines, shared_slots=slots)
+    holding = ExitStack()
+    worker = holding.enter_context(open_worker(settings, shared_slots=slots))
     if set(app.amqp.queues.consume_from) == {DEFAULT_QUEUE}:  # no -Q was given
         for name in worker.broker_queues():
             app.amqp.queues.select_add(name)
     app.slots = slots
     app.on_wake = worker.hear
-    thread = threading.Thread(target=worker.work, name="worker")
-    _running.append(_Running(services, engines, worker, thread))
+    thread = threading.Thread(target=_work, args=(worker,), name="worker")
+    _running.append(_Running(worker, thread, holding))
     thread.start()
+
+
+def _work(worker: Worker) -> None:
+    """Work until drained; a worker that breaks down takes the process with it."""
+    try:
+        worker.work()
+    except Exception:
+        log.exception("worker_broke_down")
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _drain(**_about: object) -> None:
@@ -86,9 +89,7 @@ def _end(**_about: object) -> None:
         running = _running.pop()
         running.worker.drain()
         running.thread.join()
-        for engine in running.engines:
-            engine.close()
-        running.services.close()
+        running.holding.close()
 
 
 signals.setup_logging.connect(_set_up_logging, weak=False)

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 
 from gen_video.engines.catalogue import Catalogue, ModelSpec
 from gen_video.errors import ServiceError
-from gen_video.generation.queueing import queue_of
-from gen_video.generation.states import JobKind
 from gen_video.ids import new_id
 from gen_video.worker.loop import WorkerLoop
 
@@ -43,15 +41,6 @@ def choose_models(catalogue: Catalogue, pools: Sequence[str]) -> list[ModelSpec]
         if pool not in known:
             raise UnknownPoolError(pool=pool[:60], known=", ".join(known))
     return [spec for spec in specs if not pools or spec.pool in pools]
-
-
-def list_queues(specs: Sequence[ModelSpec], kind: JobKind) -> tuple[str, ...]:
-    """Return the queues in which jobs of a kind wait for some models."""
-    makes = {
-        JobKind.IMAGE: [spec for spec in specs if spec.makes_pictures],
-        JobKind.VIDEO: [spec for spec in specs if spec.makes_videos],
-    }
-    return tuple(sorted({queue_of(spec, kind) for spec in makes[kind]}))
 
 
 class Lanes:

@@ -4,7 +4,8 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 
@@ -13,6 +14,7 @@ from gen_video.adapters import build_engines
 from gen_video.engines.host import EngineHost
 from gen_video.errors import ServiceError
 from gen_video.generation.execution import WorkerProfile
+from gen_video.generation.queueing import list_queues
 from gen_video.generation.runner import JobRunner
 from gen_video.generation.states import JobKind
 from gen_video.queues.slots import Slots
@@ -21,7 +23,7 @@ from gen_video.settings import Settings
 from gen_video.telemetry.logs import configure_logging
 from gen_video.wiring import Services, build_services
 from gen_video.worker.desk import Desk
-from gen_video.worker.lanes import Lanes, choose_models, list_queues, new_worker_id
+from gen_video.worker.lanes import Lanes, choose_models, new_worker_id
 from gen_video.worker.loop import SIGN_OF_LIFE_SECONDS, WorkerLoop
 from gen_video.worker.metrics_port import open_metrics_port
 
@@ -36,12 +38,24 @@ log = structlog.get_logger(__name__)
 
 def run_worker(settings: Settings) -> int:
     """Run a worker until SIGTERM or SIGINT; return the exit code."""
+    set_up_logging(settings)
+    with open_worker(settings) as worker:
+        return worker.run()
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Log as a worker."""
     configure_logging(
         level=settings.log_level,
         json=settings.is_logging_json,
         process="worker",
         is_logging_prompts=settings.log_prompts,
     )
+
+
+@contextmanager
+def open_worker(settings: Settings, *, shared_slots: Slots | None = None) -> Iterator["Worker"]:
+    """Build a worker with all that it needs, and let go of everything afterwards."""
     services = build_services(settings)
     services.require_schema()
     engines = build_engines(
@@ -50,7 +64,7 @@ def run_worker(settings: Settings) -> int:
         on_restart=lambda reason: services.metrics.engine_restarted(reason=reason),
     )
     try:
-        return Worker(services, engines).run()
+        yield Worker(services, engines, shared_slots=shared_slots)
     finally:
         for engine in engines:
             engine.close()

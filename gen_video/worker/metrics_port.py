@@ -10,11 +10,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import structlog
 from typing_extensions import override
 
+from gen_video.errors import ServiceError
 from gen_video.telemetry.metrics import Metrics
 
 SOCKET_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
+
+
+class MetricsPortError(ServiceError):
+    """The port for metrics cannot be had."""
+
+    code = "metrics_port_unusable"
+    message_en = "GEN_VIDEO_WORKER_METRICS_PORT: port {port} cannot be used: {reason}"
+    message_zh = "GEN_VIDEO_WORKER_METRICS_PORT：端口 {port} 无法使用：{reason}"
 
 
 class _Server(ThreadingHTTPServer):
@@ -63,8 +72,11 @@ def open_metrics_port(host: str, port: int, metrics: Metrics) -> ThreadingHTTPSe
     """Serve a process's metrics on a thread; `shutdown` ends it.
 
     Raises:
-        OSError: The port is taken.
+        MetricsPortError: The port cannot be had.
     """
-    server = _Server((host, port), metrics)
+    try:
+        server = _Server((host, port), metrics)
+    except OSError as error:
+        raise MetricsPortError(port=port, reason=error.strerror or type(error).__name__) from error
     threading.Thread(target=server.serve_forever, name="metrics-port", daemon=True).start()
     return server

@@ -22,7 +22,7 @@ INDEXES = (
     ),
     (
         "ix_jobs_backlog",
-        ["queue", "account_id", "rank", "created_at", "id"],
+        ["queue", "account_id", "rank", "created_at", "id", "predicted_us"],
         "state = 'queued' AND start_tag IS NULL",
     ),
     ("ix_jobs_running", ["queue", "rank", "start_tag"], "state = 'running'"),

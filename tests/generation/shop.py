@@ -1,7 +1,7 @@
 """A shop: devices that do the jobs of a studio one after another, on the studio's clock."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -109,3 +109,17 @@ class Shop:
             if not self.busy:
                 return
             self.finish_one()
+
+
+def has_place(studio: Studio, job_ids: Sequence[str]) -> list[bool]:
+    """Tell of each job whether it competes or runs."""
+    return [studio.row(job_id).start_tag is not None for job_id in job_ids]
+
+
+def submit_in_turn(studio: Studio, caller: Caller, count: int) -> list[str]:
+    """Submit jobs, one a second."""
+    job_ids = []
+    for _ in range(count):
+        job_ids.append(studio.submit(caller).id)
+        studio.database.advance(timedelta(seconds=1))
+    return job_ids

@@ -2,7 +2,6 @@
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +16,14 @@ from gen_video.generation.shares import Rank
 from gen_video.storage.memory import MemoryObjectStore
 from tests.db.clocked import on_sqlite_only
 from tests.generation.conftest import OpenDatabase
-from tests.generation.shop import SECOND_US, competing, set_speed, tenant
+from tests.generation.shop import (
+    SECOND_US,
+    competing,
+    has_place,
+    set_speed,
+    submit_in_turn,
+    tenant,
+)
 from tests.generation.studio import (
     BATCH_AGEING,
     LAKE,
@@ -35,19 +41,6 @@ OF_THE_RELEASE_BEFORE = (
     "UPDATE jobs SET queue = '', tier = '', predicted_us = 0, start_tag = NULL, rank = :rank"
     " WHERE id = :job"
 )
-
-
-def has_place(studio: Studio, job_ids: Sequence[str]) -> list[bool]:
-    return [studio.row(job_id).start_tag is not None for job_id in job_ids]
-
-
-def submit_in_turn(studio: Studio, caller: Caller, count: int) -> list[str]:
-    """Submit jobs, one a second."""
-    job_ids = []
-    for _ in range(count):
-        job_ids.append(studio.submit(caller).id)
-        studio.database.advance(SECOND)
-    return job_ids
 
 
 def give_cap(studio: Studio, caller: Caller, max_running: int) -> None:

@@ -197,10 +197,12 @@ def test_sweepers_that_run_at_once_mend_everything_once(
 
 
 @on_sqlite_only
-def test_more_lost_jobs_than_a_batch_are_mended_by_the_next_sweeps(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("batches", "expected"), [(20, [5, 0]), (2, [4, 1, 0]), (1, [2, 2, 1, 0])])
+def test_one_sweep_mends_all_lost_jobs_within_bounds(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, batches: int, expected: list[int]
 ) -> None:
     monkeypatch.setattr(sweeper_module, "BATCH", 2)
+    monkeypatch.setattr(sweeper_module, "LOST_BATCHES", batches)
     caller = studio.new_caller("bob", plan_id="paid")
     for _ in range(5):
         studio.submit(caller)
@@ -208,9 +210,9 @@ def test_more_lost_jobs_than_a_batch_are_mended_by_the_next_sweeps(
         studio.claim("lost")
     studio.database.advance(LEASE + SECOND)
 
-    requeued = [studio.sweeper.sweep().requeued for _ in range(4)]
+    requeued = [studio.sweeper.sweep().requeued for _ in expected]
 
-    assert requeued == [2, 2, 1, 0]
+    assert requeued == expected
 
 
 def test_idempotency_keys_and_silent_workers_are_forgotten_in_time(

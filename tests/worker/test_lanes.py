@@ -12,6 +12,7 @@ from gen_video.engines.catalogue import Catalogue, ModelSpec
 from gen_video.engines.errors import EngineInterruptedError
 from gen_video.generation.execution import WorkerProfile
 from gen_video.generation.models import Job
+from gen_video.generation.queueing import list_queues
 from gen_video.generation.service import JobService
 from gen_video.generation.states import JobKind, JobState
 from gen_video.generation.submission import Request
@@ -23,7 +24,6 @@ from gen_video.worker.lanes import (
     Lanes,
     UnknownPoolError,
     choose_models,
-    list_queues,
     new_worker_id,
 )
 from tests.generation.cinema import FLICK, PORTRAIT, REEL, SCREEN, WAVES

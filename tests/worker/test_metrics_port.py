@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from gen_video.telemetry.metrics import Metrics
-from gen_video.worker.metrics_port import open_metrics_port
+from gen_video.worker.metrics_port import MetricsPortError, open_metrics_port
 
 
 @pytest.fixture
@@ -43,3 +43,10 @@ def test_it_says_that_it_lives(address: str) -> None:
 @pytest.mark.parametrize("path", ["/", "/metrics/", "/api/v1/jobs", "/metrics?x=1"])
 def test_nothing_else_is_there(address: str, path: str) -> None:
     assert get(f"{address}{path}").status_code == 404
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(metrics: Metrics, address: str) -> None:
+    port = int(address.rpartition(":")[2])
+
+    with pytest.raises(MetricsPortError, match=f"port {port} cannot be used"):
+        open_metrics_port("127.0.0.1", port, metrics)
