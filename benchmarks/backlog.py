@@ -16,8 +16,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, select, text
 
-from benchmarks.service import AMPLE
-from gen_video.accounts.models import Caller, Plan
+from benchmarks.plans import AMPLE, ample_plan
+from gen_video.accounts.models import Caller
 from gen_video.accounts.tables import accounts, api_keys
 from gen_video.clock import local_date, utc_now
 from gen_video.db.database import Database
@@ -143,7 +143,7 @@ def filled(folder: Path, *, url: str = "", jobs: int) -> Iterator[Backlog]:
     try:
         services.migrate()
         for plan, places in PLANS.items():
-            services.accounts.save_plan(_plan(plan, places))
+            services.accounts.save_plan(ample_plan(plan, tier="free", max_running=places))
         with services.database.patient(statement_seconds=FILL_SECONDS) as patient:
             yield Backlog(services=services, jobs=jobs, accounts=_fill(patient, services, jobs))
     finally:
@@ -250,22 +250,6 @@ def _tidy(database: Database) -> None:
             connection.commit()
             return
         connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM ANALYZE")
-
-
-def _plan(plan_id: str, places: int) -> Plan:
-    return Plan(
-        id=plan_id,
-        tier="free",
-        title_en=plan_id,
-        title_zh=plan_id,
-        images_per_day=AMPLE,
-        videos_per_day=AMPLE,
-        max_in_flight=AMPLE,
-        max_pictures=10,
-        max_work=AMPLE**2,
-        max_video_work=AMPLE**2,
-        max_running=places,
-    )
 
 
 def _input() -> ImageInput:

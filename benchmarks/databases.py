@@ -34,14 +34,14 @@ def has_postgresql() -> bool:
 
 
 @contextmanager
-def fresh_database() -> Iterator[str]:
-    """Make an empty PostgreSQL database, give its URL, and drop it afterwards."""
-    name = f"gen_video_bench_{uuid.uuid4().hex}"
-    administrator = POSTGRESQL_URL.replace("postgresql+psycopg://", "postgresql://")
+def fresh_database(server_url: str = POSTGRESQL_URL) -> Iterator[str]:
+    """Make an empty database on a PostgreSQL server, give its URL, and drop it afterwards."""
+    name = f"gen_video_{uuid.uuid4().hex}"
+    administrator = server_url.replace("postgresql+psycopg://", "postgresql://")
     with psycopg.connect(administrator, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     try:
-        yield f"{POSTGRESQL_URL.rpartition('/')[0]}/{name}"
+        yield f"{server_url.rpartition('/')[0]}/{name}"
     finally:
         with psycopg.connect(administrator, autocommit=True) as connection:
             connection.execute(

@@ -13,13 +13,12 @@ from pathlib import Path
 import httpx
 import psutil
 
-from gen_video.accounts.models import Plan
+from benchmarks.plans import ample_plan
 from gen_video.settings import Settings
 from gen_video.wiring import build_services
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 120.0
-AMPLE = 1_000_000
 POLL_SECONDS = 0.005
 
 
@@ -74,20 +73,7 @@ def prepare(folder: Path, *, database_url: str = "") -> str:
     )
     try:
         services.migrate()
-        services.accounts.save_plan(
-            Plan(
-                id="ample",
-                tier="paid",
-                title_en="Ample",
-                title_zh="不限",
-                images_per_day=AMPLE,
-                videos_per_day=AMPLE,
-                max_in_flight=AMPLE,
-                max_pictures=10,
-                max_work=AMPLE**2,
-                max_video_work=AMPLE**2,
-            )
-        )
+        services.accounts.save_plan(ample_plan("ample"))
         services.accounts.create_account("bench", plan_id="ample")
         return services.accounts.create_key("bench").plaintext
     finally:

@@ -6,16 +6,14 @@ end of the run counts such tests aloud.
 
 import os
 import socket
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit
 
-import psycopg
 import pytest
-from psycopg import sql
+
+from benchmarks.databases import fresh_database
 
 IS_CI = os.environ.get("CI", "").lower() in {"1", "true"}  # noqa: TID251 - a setting of the tests
 SKIP_WORDS = "is not running"
@@ -71,18 +69,6 @@ def require_service(service: Service) -> None:
     pytest.skip(reason)
 
 
-@contextmanager
-def fresh_postgresql_database() -> Iterator[str]:
+def fresh_postgresql_database() -> AbstractContextManager[str]:
     """Make an empty database with a name of its own, give its URL, and drop it afterwards."""
-    name = f"gen_video_test_{uuid.uuid4().hex}"
-    base, _, _ = POSTGRESQL.url.rpartition("/")
-    administrator = POSTGRESQL.url.replace("postgresql+psycopg://", "postgresql://")
-    with psycopg.connect(administrator, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    try:
-        yield f"{base}/{name}"
-    finally:
-        with psycopg.connect(administrator, autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+    return fresh_database(POSTGRESQL.url)

@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 import psutil
 
+from benchmarks.plans import AMPLE
 from tests.chaos.load import PATIENCE_SECONDS, TERMINAL, Promises, make_load
-from tests.journeys.load import AMPLE, make_keys
+from tests.journeys.load import make_keys
 from tests.journeys.service import RunningService
 
 VICTIMS = ("web", "worker", "engine")

@@ -14,15 +14,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
 
-from gen_video.accounts.models import DEFAULT_PLANS
+from benchmarks.plans import AMPLE, ample_plan
 from gen_video.clock import utc_now
 from gen_video.settings import Settings
-from gen_video.wiring import build_services
 from tests.cluster.programs import (
     PROJECT_FOLDER,
     ClusterError,
@@ -33,6 +31,7 @@ from tests.cluster.programs import (
     wait_until,
 )
 from tests.cluster.servers import DatabaseServer, ObjectServer, RabbitServer, RedisServer, Server
+from tests.journeys.load import make_accounts
 
 LEASE_SECONDS = 3.0
 DRAIN_SECONDS = 10.0
@@ -42,7 +41,6 @@ START_SECONDS = 120.0
 STOP_SECONDS = 30.0
 KEEPER_SECONDS = 0.1
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 3.0
-AMPLE = 1_000_000
 ENGINE_WORD = "gen_video.engines.child"
 SHARED = {
     "ENABLE_TEST_MODEL": "1",
@@ -236,37 +234,13 @@ class Cluster:
 
     def make_keys(self, count: int, *, units_per_day: int = AMPLE) -> list[str]:
         """Return keys of as many new accounts, each with so many pictures and videos a day."""
-        services = build_services(
-            Settings(
-                _env_file=None,
-                data_dir=self.folder / "operator" / "data",
-                database_url=self.database.url,
-            )
+        settings = Settings(
+            _env_file=None,
+            data_dir=self.folder / "operator" / "data",
+            database_url=self.database.url,
         )
-        try:
-            plan_id = f"units-{units_per_day}"
-            services.accounts.save_plan(
-                replace(
-                    DEFAULT_PLANS[-1],
-                    id=plan_id,
-                    title_en=plan_id,
-                    title_zh=plan_id,
-                    images_per_day=units_per_day,
-                    videos_per_day=units_per_day,
-                    max_in_flight=AMPLE,
-                    max_pictures=10,
-                    max_work=AMPLE**2,
-                    max_video_work=AMPLE**2,
-                )
-            )
-            keys = []
-            for number in range(count):
-                name = f"user-{units_per_day}-{number}"
-                services.accounts.create_account(name, plan_id=plan_id)
-                keys.append(services.accounts.create_key(name).plaintext)
-            return keys
-        finally:
-            services.close()
+        figures = {"images_per_day": units_per_day, "videos_per_day": units_per_day}
+        return make_accounts(settings, ample_plan(f"units-{units_per_day}", **figures), count)
 
     def _shared_addresses(self) -> dict[str, str]:
         shared = {

@@ -6,44 +6,36 @@ from collections.abc import Sequence
 
 import httpx
 
+from benchmarks.plans import ample_plan
 from gen_video.accounts.models import Plan
 from gen_video.settings import Settings
 from gen_video.wiring import build_services
 from tests.journeys.service import RunningService
 
 GENERATE = "/api/v1/images/generate"
-AMPLE = 1_000_000
 
 
 def make_keys(service: RunningService, count: int, *, images_per_day: int) -> list[str]:
     """Return keys of as many new accounts, each with so many pictures a day and no other limit."""
-    services = build_services(
-        Settings(
-            _env_file=None,
-            data_dir=service.folder / "data",
-            database_url=service.environment.get("GEN_VIDEO_DATABASE_URL", ""),
-        )
+    settings = Settings(
+        _env_file=None,
+        data_dir=service.folder / "data",
+        database_url=service.environment.get("GEN_VIDEO_DATABASE_URL", ""),
     )
+    figures = {"images_per_day": images_per_day, "videos_per_day": 0}
+    plan = ample_plan(f"images-{images_per_day}", **figures)
+    return make_accounts(settings, plan, count)
+
+
+def make_accounts(settings: Settings, plan: Plan, count: int) -> list[str]:
+    """Return keys of as many new accounts on a plan."""
+    services = build_services(settings)
     try:
-        plan_id = f"images-{images_per_day}"
-        services.accounts.save_plan(
-            Plan(
-                id=plan_id,
-                tier="paid",
-                title_en=plan_id,
-                title_zh=plan_id,
-                images_per_day=images_per_day,
-                videos_per_day=0,
-                max_in_flight=AMPLE,
-                max_pictures=10,
-                max_work=AMPLE**2,
-                max_video_work=AMPLE**2,
-            )
-        )
+        services.accounts.save_plan(plan)
         keys = []
         for number in range(count):
-            name = f"user-{images_per_day}-{number}"
-            services.accounts.create_account(name, plan_id=plan_id)
+            name = f"user-{plan.id}-{number}"
+            services.accounts.create_account(name, plan_id=plan.id)
             keys.append(services.accounts.create_key(name).plaintext)
         return keys
     finally:
