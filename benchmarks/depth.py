@@ -24,7 +24,8 @@ from benchmarks.databases import fresh_database, has_postgresql
 from benchmarks.figures import Figure, milliseconds, percentile, ratio_of_medians
 from benchmarks.load import closed_loop, prepare_request
 from benchmarks.plane import BODY, GENERATE
-from benchmarks.service import PATIENCE_SECONDS, Target, find_free_port, running, start
+from benchmarks.ports import find_free_port
+from benchmarks.service import PATIENCE_SECONDS, Target, running, start
 from gen_video.accounts.models import Caller
 from gen_video.clock import utc_now
 from gen_video.db.schema import EPOCH

@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 
 from benchmarks.figures import Figure, milliseconds, percentile, ratio_of_medians
+from benchmarks.ports import find_free_port
 from benchmarks.service import (
     PROJECT_FOLDER,
     Target,
-    find_free_port,
     prepare,
     running,
     start,

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, milliseconds, percentile, ratio_of_medians
 from benchmarks.load import LoadResult, closed_loop, exchange, prepare_request
-from benchmarks.service import PROJECT_FOLDER, Target, find_free_port, running, wait_for
+from benchmarks.ports import find_free_port
+from benchmarks.service import PROJECT_FOLDER, Target, running, wait_for
 
 GENERATE = "/api/v1/images/generate"
 FIELDS = {"prompt": "nothing", "width": 64, "height": 64, "num_inference_steps": 1}

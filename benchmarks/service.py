@@ -1,7 +1,6 @@
 """The service under measurement: real processes on folders and a port of their own."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import httpx
 import psutil
 
 from benchmarks.plans import ample_plan
+from benchmarks.ports import find_free_port
 from gen_video.settings import Settings
 from gen_video.wiring import build_services
 
@@ -39,14 +39,6 @@ class Target:
         """Return the process that answers HTTP."""
         family = [self.process, *self.process.children(recursive=True)]
         return next(member for member in family if "web" in member.cmdline())
-
-
-def find_free_port() -> int:
-    """Return a port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environment(folder: Path, port: int, settings: Mapping[str, str]) -> dict[str, str]:

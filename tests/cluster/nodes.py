@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.plans import AMPLE, ample_plan
+from benchmarks.ports import find_free_ports
 from gen_video.clock import utc_now
 from gen_video.settings import Settings
 from tests.cluster.programs import (
@@ -26,7 +27,6 @@ from tests.cluster.programs import (
     ClusterError,
     Program,
     describe,
-    find_free_ports,
     inherited_environment,
     wait_until,
 )

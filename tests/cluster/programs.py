@@ -157,18 +157,6 @@ def inherited_environment() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if _FOREIGN.match(name)}  # noqa: TID251 - for children
 
 
-def find_free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on right now, all different."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
-
-
 def is_listening(port: int) -> bool:
     """Tell whether somebody accepts connections on this machine's port."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0):

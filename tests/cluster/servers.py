@@ -17,10 +17,10 @@ import httpx
 import redis
 from kombu import Connection
 
+from benchmarks.ports import find_free_ports
 from tests.cluster.programs import (
     ClusterError,
     Program,
-    find_free_ports,
     inherited_environment,
     is_listening,
     wait_until,

@@ -18,7 +18,8 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import make_url
 
-from tests.db.private_postgres import ROLE, free_port, require_program
+from benchmarks.ports import find_free_port
+from tests.db.private_postgres import ROLE, require_program
 
 START_SECONDS = 10.0
 POOL_SIZE = 8
@@ -60,7 +61,7 @@ class Bouncer:
     """One pgbouncer with its files in `folder`, before the server at `server_url`."""
 
     def __init__(self, folder: Path, server_url: str, *, pool_size: int = POOL_SIZE) -> None:
-        self.port = free_port()
+        self.port = find_free_port()
         server = make_url(server_url)
         self._folder = folder
         self._user = server.username or ROLE

@@ -9,7 +9,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,20 +19,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from benchmarks.ports import find_free_port
 from tests.services import IS_CI
 
 ROLE = "postgres"
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 DEBIAN_FOLDERS = Path("/usr/lib/postgresql")
-
-
-def free_port() -> int:
-    """Return a TCP port that nobody listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def require_program(program: Path | None, title: str) -> Path:
@@ -64,7 +56,7 @@ class PrivatePostgres:
     """
 
     def __init__(self, folder: Path, settings: Sequence[str] = ()) -> None:
-        self.port = free_port()
+        self.port = find_free_port()
         self._data = folder / "data"
         self._log = folder / "postgres.log"
         self._settings = tuple(settings)

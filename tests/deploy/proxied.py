@@ -13,8 +13,9 @@ import psutil
 import pytest
 from typing_extensions import override
 
+from benchmarks.ports import find_free_ports
 from tests.deploy.project import CADDYFILE
-from tests.journeys.service import PROJECT_FOLDER, TEST_KEY, RunningService, find_free_port
+from tests.journeys.service import PROJECT_FOLDER, TEST_KEY, RunningService
 from tests.services import IS_CI, SKIP_WORDS
 
 WEBS = ("web-1", "web-2")
@@ -33,7 +34,7 @@ class ProxiedService(RunningService):
             folder,
             settings={"METRICS_ACCESS": "open", "DRAIN_SECONDS": "10", "DRAIN_NOTICE_SECONDS": "5"},
         )
-        self.ports = dict(zip(WEBS, _free_ports(len(WEBS)), strict=True))
+        self.ports = dict(zip(WEBS, find_free_ports(len(WEBS)), strict=True))
         self.processes: dict[str, psutil.Popen] = {}
         self._program = program
         self.more_environment: dict[str, str] = {}
@@ -161,13 +162,6 @@ def new_client(service: ProxiedService) -> httpx.Client:
     """Return a client with connections of its own."""
     headers = {"X-API-Key": TEST_KEY}
     return httpx.Client(base_url=service.url, headers=headers, timeout=60.0, trust_env=False)
-
-
-def _free_ports(count: int) -> list[int]:
-    ports: set[int] = set()
-    while len(ports) < count:
-        ports.add(find_free_port())
-    return sorted(ports)
 
 
 def _answers(port: int) -> bool:

@@ -12,6 +12,7 @@ import httpx
 import psutil
 import pytest
 
+from benchmarks.ports import find_free_port
 from tests.deploy.echo import EchoServer
 from tests.deploy.proxied import (
     WEBS,
@@ -22,7 +23,7 @@ from tests.deploy.proxied import (
     require_proxy,
     run_behind_proxy,
 )
-from tests.journeys.service import TEST_KEY, find_free_port
+from tests.journeys.service import TEST_KEY
 
 pytestmark = pytest.mark.journey
 

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from typing import Self
 
 import httpx
 import psutil
+
+from benchmarks.ports import find_free_port
 
 PROJECT_FOLDER = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
@@ -180,14 +181,6 @@ class RunningService:
         except psutil.NoSuchProcess:
             return
         self._seen |= {process.pid: process for process in found}
-
-
-def find_free_port() -> int:
-    """Return a port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _is_alive(process: psutil.Process) -> bool:

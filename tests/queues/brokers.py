@@ -17,6 +17,7 @@ import redis
 from kombu import Connection
 from kombu.exceptions import KombuError
 
+from benchmarks.ports import find_free_port
 from gen_video.ids import new_id
 from gen_video.queues.celery_app import bound_waits, build_celery
 from gen_video.queues.wakeups import queue_name
@@ -167,7 +168,7 @@ class PrivateBroker(Broker):
 @contextmanager
 def private_redis(folder: Path) -> Iterator[PrivateBroker]:
     """Run a Redis that keeps nothing on disk."""
-    port = free_port()
+    port = find_free_port()
     command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port)]
     command += ["--save", "", "--appendonly", "no", "--dir", str(folder)]
     broker = PrivateBroker(
@@ -183,7 +184,7 @@ def private_redis(folder: Path) -> Iterator[PrivateBroker]:
 @contextmanager
 def private_rabbitmq(folder: Path) -> Iterator[PrivateBroker]:
     """Run a RabbitMQ node with a name service and folders of its own."""
-    port, distribution_port, names_port = free_port(), free_port(), free_port()
+    port, distribution_port, names_port = find_free_port(), find_free_port(), find_free_port()
     (folder / "rabbitmq.conf").write_text(RABBITMQ_CONFIGURATION.format(port=port))
     (folder / "enabled_plugins").write_text("[].\n")
     environment = (
@@ -242,12 +243,6 @@ def wait_until(is_reached: Callable[[], bool], *, seconds: float = SOON_SECONDS)
         if time.monotonic() > until:
             raise TimeoutError(f"not within {seconds} seconds")
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def is_listening(port: int) -> bool:

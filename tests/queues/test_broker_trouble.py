@@ -10,10 +10,11 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from benchmarks.ports import find_free_port
 from gen_video.queues.celery_listener import CeleryListener
 from gen_video.queues.celery_sender import CelerySender
 from gen_video.queues.wakeups import BrokerUnavailableError
-from tests.queues.brokers import Heard, PrivateBroker, free_port, new_job, wait_until
+from tests.queues.brokers import Heard, PrivateBroker, new_job, wait_until
 from tests.queues.conftest import REAL, Listen
 
 AT_MOST_SECONDS = 2.5
@@ -247,7 +248,7 @@ def test_stopping_ends_in_time_without_a_broker(
 
 def test_nobody_listening_on_the_port_is_an_error_without_the_password() -> None:
     for scheme in ("redis", "amqp"):
-        sender = CelerySender(f"{scheme}://user:s3cret@127.0.0.1:{free_port()}//")
+        sender = CelerySender(f"{scheme}://user:s3cret@127.0.0.1:{find_free_port()}//")
 
         started_at = time.monotonic()
         with pytest.raises(BrokerUnavailableError) as failed:

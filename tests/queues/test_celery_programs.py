@@ -10,9 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.ports import find_free_port
 from gen_video.queues.celery_sender import CelerySender
 from gen_video.settings import PROJECT_FOLDER, process_environment
-from tests.queues.brokers import Broker, Heard, free_port, new_job, shared_redis_url, wait_until
+from tests.queues.brokers import Broker, Heard, new_job, shared_redis_url, wait_until
 from tests.queues.conftest import Listen
 
 START_SECONDS, END_SECONDS = 60.0, 30.0
@@ -140,7 +141,7 @@ def test_queues_are_quorum_queues_and_nothing_is_delayed(rabbitmq: Broker, liste
 
 @pytest.mark.redis
 def test_flower_shows_the_worker_and_its_queue(listen: Listen, tmp_path: Path) -> None:
-    broker, port = Broker(shared_redis_url()), free_port()
+    broker, port = Broker(shared_redis_url()), find_free_port()
     program, heard = Program(tmp_path, broker.url), Heard()
     heard.hold()
     with (

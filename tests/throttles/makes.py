@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from benchmarks.ports import find_free_port
 from gen_video.db.database import Database
 from gen_video.throttles.database import DatabaseThrottle, Leased
 from gen_video.throttles.redis import RedisThrottle
@@ -96,7 +97,7 @@ class PrivateRedis:
         self._program = program
         self._folder = tempfile.TemporaryDirectory(prefix="gen-video-redis-")
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = free_port()
+        self.port = find_free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
@@ -122,14 +123,6 @@ class PrivateRedis:
             self._process.kill()
             self._process.wait()
         self._folder.cleanup()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_for_port(port: int) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from benchmarks.ports import find_free_port
 from gen_video.db.database import Database
 from gen_video.throttles import store
 from gen_video.throttles.database import DatabaseThrottle
 from gen_video.throttles.tables import rate_windows
 from gen_video.throttles.throttle import Rate, ThrottleUnavailableError
-from tests.throttles.makes import LONG, Node, count_allowed, free_port, make_table, take_many
+from tests.throttles.makes import LONG, Node, count_allowed, make_table, take_many
 
 HUNDRED = Rate(limit=100, window_seconds=LONG)
 MINUTE = Rate(limit=20, window_seconds=60)
@@ -105,7 +106,7 @@ def test_old_windows_are_purged_and_those_that_count_are_not(node: Node) -> None
 
 
 def test_a_database_that_is_away_is_told_to_whoever_waits() -> None:
-    node = Node(f"postgresql+psycopg://nobody@127.0.0.1:{free_port()}/none")
+    node = Node(f"postgresql+psycopg://nobody@127.0.0.1:{find_free_port()}/none")
 
     async def run() -> list[object]:
         takes = [node.throttle.take("a", HUNDRED) for _ in range(32)]

@@ -8,6 +8,7 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
+from benchmarks.ports import find_free_port
 from gen_video.throttles.guarded import GuardedThrottle
 from gen_video.throttles.redis import RedisThrottle
 from gen_video.throttles.throttle import STORE_SECONDS, Rate, Throttle, Verdict
@@ -16,7 +17,6 @@ from tests.throttles.makes import (
     Node,
     PrivateRedis,
     count_allowed,
-    free_port,
     make_table,
     new_bucket,
     take_many,
@@ -169,7 +169,7 @@ def test_an_address_that_swallows_everything_is_given_up_in_half_a_second() -> N
 
 def test_without_any_redis_each_process_allows_half() -> None:
     async def run() -> list[Verdict]:
-        throttle = _guard(f"redis://127.0.0.1:{free_port()}/0")
+        throttle = _guard(f"redis://127.0.0.1:{find_free_port()}/0")
         return await take_many(throttle, "a", RATE, count=300)
 
     verdicts = asyncio.run(run())
@@ -179,7 +179,7 @@ def test_without_any_redis_each_process_allows_half() -> None:
 
 
 def test_a_database_that_is_away_leaves_half_too() -> None:
-    node = Node(f"postgresql+psycopg://nobody@127.0.0.1:{free_port()}/none")
+    node = Node(f"postgresql+psycopg://nobody@127.0.0.1:{find_free_port()}/none")
 
     async def run() -> list[Verdict]:
         return await take_many(GuardedThrottle(node.throttle), "a", RATE, count=300)
