@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import MISSING, asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -116,6 +117,7 @@ def read_snapshots(connection: Connection, job_ids: Sequence[str]) -> dict[str, 
         jobs.c.progress_step,
         jobs.c.progress_steps,
         jobs.c.fence,
+        jobs.c.previews,
     ).where(jobs.c.id.in_(job_ids))
     return {
         row.id: JobSnapshot(
@@ -124,6 +126,7 @@ def read_snapshots(connection: Connection, job_ids: Sequence[str]) -> dict[str, 
             step=row.progress_step or 0,
             steps=row.progress_steps or 0,
             fence=row.fence,
+            previews=row.previews,
         )
         for row in connection.execute(statement)
     }
@@ -173,8 +176,24 @@ def parse_input(text: str, kind: JobKind) -> JobInput:
     if kind is JobKind.VIDEO:
         scenes = tuple(SceneInput(**scene) for scene in values.pop("scenes"))
         return VideoInput(**values, scenes=scenes)
-    values["loras"] = tuple(values.get("loras", ()))
+    for name in ("loras", "reference_bytes"):
+        values[name] = tuple(values.get(name, ()))
     return ImageInput(**values)
+
+
+def write_input(resolved: JobInput) -> str:
+    """Write an input to be stored.
+
+    What is as it is when left out is left out: the release before reads what it knows.
+    """
+    kept = {
+        field.name: getattr(resolved, field.name)
+        for field in fields(resolved)
+        if field.default is MISSING or getattr(resolved, field.name) != field.default
+    }
+    if isinstance(resolved, VideoInput):
+        kept["scenes"] = [asdict(scene) for scene in resolved.scenes]
+    return json.dumps(kept, ensure_ascii=False)
 
 
 def parse_job(row: AnyRow) -> Job:

@@ -17,6 +17,11 @@ class ImageInput:
     Attributes:
         loras: Names of adapters, all at their normal strength.
         strength: Distance from the reference image; None without one.
+        reference_bytes: How long each stored reference picture is; empty for none, or for one that
+            is all that is stored.
+        mask_bytes: How long the mask behind them is; 0 without one.
+        output_compression: Quality of a JPEG or WebP file, 0 to 100; None for the usual one.
+        previews: How many pictures of the unfinished work are wanted.
     """
 
     prompt: str
@@ -32,6 +37,10 @@ class ImageInput:
     strength: float | None = None
     reference_image_type: str | None = None
     loras: tuple[str, ...] = ()
+    reference_bytes: tuple[int, ...] = ()
+    mask_bytes: int = 0
+    output_compression: int | None = None
+    previews: int = 0
 
     @property
     def units(self) -> int:
@@ -69,6 +78,8 @@ class VideoInput:
 
     Attributes:
         overlap: Frames that two neighbouring scenes share in a cross-fade; 0 for cuts.
+        previews: How many pictures of the unfinished work are wanted.
+        remixed_from: The job whose video this one varies; None for an original.
     """
 
     prompt: str
@@ -83,6 +94,8 @@ class VideoInput:
     output_format: str
     scenes: tuple[SceneInput, ...]
     overlap: int = 0
+    previews: int = 0
+    remixed_from: str | None = None
 
     @property
     def units(self) -> int:
@@ -283,13 +296,27 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSnapshot:
-    """The little that a waiting client watches; `fence` counts the attempts."""
+    """The little that a waiting client watches; `fence` and `previews` count those of the job."""
 
     state: JobState
     stage: str
     step: int
     steps: int
     fence: int = 0
+    previews: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """A small picture of unfinished work; `number` counts a job's previews from 1."""
+
+    number: int
+    step: int
+    steps: int
+    mime: str
+    width: int
+    height: int
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,16 @@ from gen_video.generation.shares import Priority
 from gen_video.generation.states import JobKind
 
 REFERENCE_TYPES = ("scene", "face")
+LATER_FIELDS: dict[str, object] = {
+    "priority": Priority.INTERACTIVE,
+    "more_sha256": (),
+    "mask_sha256": None,
+    "output_compression": None,
+    "previews": 0,
+    "webhook_url": None,
+    "remixed_from": None,
+}
+"""Fields that requests of the first release did not have, and what they are when unset."""
 
 
 class OutputFormat(StrEnum):
@@ -39,7 +49,18 @@ class OutputFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
-    """What a client asked for; None means "the model's default"."""
+    """What a client asked for; None means "the model's default".
+
+    Attributes:
+        reference_sha256: Of the first reference picture, the one that is edited.
+        more_sha256: Of further pictures, in order.
+        mask_sha256: Of the mask: white where the first picture is to be drawn anew.
+        reference_bytes: How long each stored picture is, in order; empty for a single one.
+        mask_bytes: How long the stored mask is; it lies behind the pictures.
+        output_compression: Quality of a JPEG or WebP file, 0 to 100.
+        previews: How many pictures of the unfinished work are wanted, spread over the steps.
+        webhook_url: Told when the job ends, in place of the account's own endpoints.
+    """
 
     prompt: str
     negative_prompt: str | None = None
@@ -58,6 +79,13 @@ class ImageRequest:
     style_lora: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     priority: str = Priority.INTERACTIVE
+    more_sha256: tuple[str, ...] = ()
+    mask_sha256: str | None = None
+    reference_bytes: tuple[int, ...] = ()
+    mask_bytes: int = 0
+    output_compression: int | None = None
+    previews: int = 0
+    webhook_url: str | None = None
 
     @property
     def kind(self) -> JobKind:
@@ -66,7 +94,9 @@ class ImageRequest:
 
     def fingerprint(self) -> str:
         """Return a hash over the parsed fields: equal requests have equal fingerprints."""
-        return fingerprint_of(asdict(self))
+        fields = asdict(self)
+        del fields["reference_bytes"], fields["mask_bytes"]
+        return fingerprint_of(fields)
 
 
 def fingerprint_of(fields: dict[str, object]) -> str:
@@ -74,10 +104,13 @@ def fingerprint_of(fields: dict[str, object]) -> str:
 
     So requests that clients repeat across an upgrade keep their fingerprints.
     """
-    if fields["priority"] == Priority.INTERACTIVE:
-        del fields["priority"]
-    canonical = json.dumps(fields, sort_keys=True, ensure_ascii=True)
+    counting = {name: value for name, value in fields.items() if not _is_unset(name, value)}
+    canonical = json.dumps(counting, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _is_unset(name: str, value: object) -> bool:
+    return name in LATER_FIELDS and value == LATER_FIELDS[name]
 
 
 def resolve_image(
@@ -151,6 +184,10 @@ def _fill(request: ImageRequest, spec: ModelSpec) -> ImageInput:
         strength=strength if has_reference else None,
         reference_image_type=request.reference_image_type,
         loras=tuple(name for name in (request.character_lora, request.style_lora) if name),
+        reference_bytes=request.reference_bytes,
+        mask_bytes=request.mask_bytes,
+        output_compression=request.output_compression,
+        previews=request.previews,
     )
 
 

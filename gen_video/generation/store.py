@@ -6,13 +6,12 @@ whether it happened.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, case, func, insert, literal, select, update
 
 from gen_video.db.schema import UtcTime
-from gen_video.generation.job_reads import AnyRow, held, parse_input
+from gen_video.generation.job_reads import AnyRow, held, parse_input, write_input
 from gen_video.generation.models import ClaimedJob, Job, JobProgress
 from gen_video.generation.states import JobKind, JobState, can_move
 from gen_video.generation.tables import IS_QUEUED, job_attempts, jobs
@@ -31,7 +30,7 @@ def insert_job(
             model=job.model,
             state=job.state.value,
             fingerprint=fingerprint,
-            input_json=json.dumps(asdict(job.input), ensure_ascii=False),
+            input_json=write_input(job.input),
             reference_key=reference_key,
             metadata_json=json.dumps(job.metadata, ensure_ascii=False) if job.metadata else None,
             units=job.units,

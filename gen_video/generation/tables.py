@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -94,6 +95,7 @@ jobs = Table(
     Column("start_tag", BigInteger),
     Column("passed_at", UtcTime),
     Column("dispatched_at", UtcTime),
+    Column("previews", Integer, nullable=False, server_default="0"),
     CheckConstraint(f"({_IS_TERMINAL}) = (finished_at IS NOT NULL)", name="terminal_is_finished"),
     CheckConstraint(f"NOT ({_IS_TERMINAL}) OR lease_owner IS NULL", name="terminal_has_no_lease"),
     CheckConstraint("(state = 'running') = (lease_owner IS NOT NULL)", name="running_is_leased"),
@@ -148,6 +150,21 @@ job_attempts = Table(
     Column("started_at", UtcTime, nullable=False),
     Column("ended_at", UtcTime),
     Column("outcome", String(40)),
+)
+
+job_previews = Table(
+    "job_previews",
+    metadata,
+    Column("job_id", String(40), ForeignKey("jobs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("step", Integer, nullable=False),
+    Column("steps", Integer, nullable=False),
+    Column("mime", String(60), nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Index(None, "created_at"),
 )
 
 artifacts = Table(

@@ -85,6 +85,11 @@ class VideoRequest:
     """What a client asked for; None means "the model's default".
 
     A plain request has one scene; `is_storyboard` tells that the client listed its scenes itself.
+
+    Attributes:
+        previews: How many pictures of the unfinished work are wanted, spread over the steps.
+        webhook_url: Told when the job ends, in place of the account's own endpoints.
+        remixed_from: The job whose video this one varies.
     """
 
     scenes: tuple[SceneRequest, ...]
@@ -102,6 +107,9 @@ class VideoRequest:
     transition: str = Transition.CUT
     metadata: dict[str, str] = field(default_factory=dict)
     priority: str = Priority.INTERACTIVE
+    previews: int = 0
+    webhook_url: str | None = None
+    remixed_from: str | None = None
 
     @property
     def kind(self) -> JobKind:
@@ -208,6 +216,8 @@ def _fill(request: VideoRequest, spec: ModelSpec, *, fps: int) -> VideoInput:
         output_format=request.output_format,
         scenes=scenes,
         overlap=choose_overlap([scene.num_frames for scene in scenes], fps=fps) if fades else 0,
+        previews=request.previews,
+        remixed_from=request.remixed_from,
     )
 
 
