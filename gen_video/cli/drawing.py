@@ -15,7 +15,7 @@ from gen_video.engines.loras import list_adapters
 from gen_video.engines.tasks import Picture, StepProgress
 from gen_video.errors import ServiceError
 from gen_video.generation.models import ImageInput
-from gen_video.generation.pictures import image_task, picture_parameters
+from gen_video.generation.pictures import References, image_task, picture_parameters
 from gen_video.generation.requests import ImageRequest, resolve_image
 from gen_video.ids import new_id
 from gen_video.media.pictures import PictureFormat, encode_picture
@@ -105,7 +105,9 @@ def draw(
 ) -> Iterator[Picture]:
     """Yield each picture as soon as it is finished."""
     reference = None if drawing.reference is None else drawing.reference.png
-    task = image_task(drawing.wanted, task_id=new_id("cli"), reference=reference)
+    task = image_task(
+        drawing.wanted, task_id=new_id("cli"), references=References(picture=reference)
+    )
     return engine.generate(task, on_progress=on_progress)
 
 

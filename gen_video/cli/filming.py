@@ -22,13 +22,6 @@ from gen_video.settings import Settings
 
 FORMATS = {f".{video_format.value}": video_format for video_format in VideoFileFormat}
 TRIAL_FRAMES = 9
-OWN_SUFFIXES = frozenset(FORMATS) - {".webp"}
-"""File names that can only mean a video."""
-
-
-def is_video_name(path: Path) -> bool:
-    """Tell whether a file's name says that it is a video."""
-    return path.suffix.lower() in OWN_SUFFIXES
 
 
 def format_of(path: Path) -> VideoFileFormat:

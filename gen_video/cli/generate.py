@@ -1,21 +1,28 @@
-"""`gen-video generate "提示词" -o picture.png`: draw or film at once, without a service."""
+"""`gen-video generate "提示词" -o picture.png`: draw or film at once, here or on a service.
 
-import time
-from dataclasses import replace
+Here unless a service is asked for: a login alone moves no work elsewhere. What one way needs is
+loaded for that way alone.
+"""
+
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gen_video.cli import drawing, filming
-from gen_video.cli.configuration import load_settings
-from gen_video.cli.progress import progress_bar
-from gen_video.cli.terminal import note, say
-from gen_video.generation.hints import find_all_hints, find_hints
-from gen_video.generation.requests import ImageRequest
-from gen_video.generation.video_requests import SceneRequest, VideoRequest
+from gen_video.cli.wishes import Wish, is_video_name
 
 app = typer.Typer(add_completion=False)
+
+IsRemote = Annotated[
+    bool, typer.Option("--remote", help="On the service of the login / 使用已登录的服务")
+]
+Address = Annotated[
+    str | None, typer.Option("--base-url", metavar="URL", help="On this service / 使用此服务")
+]
+HasToWait = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="For the result, remote / 等待远程结果")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, remote / 输出 JSON（远程）")]
 
 
 @app.command()
@@ -43,83 +50,63 @@ def generate(
         Path | None, typer.Option(help="Reference image or first frame / 参考图或首帧")
     ] = None,
     strength: Annotated[float | None, typer.Option(help="Distance from it / 重绘强度")] = None,
+    is_remote: IsRemote = False,
+    base_url: Address = None,
+    has_to_wait: HasToWait = True,
+    is_json: AsJson = False,
 ) -> None:
     """Draw a picture, or make a video with --video, and save it.
 
-    Several pictures get -1, -2, … before the suffix.
+    Several pictures get -1, -2, … before the suffix. On this machine, unless --remote or
+    --base-url asks for a service.
 
     生成图片，或用 --video 生成视频，并保存；多张图片时文件名依次加 -1、-2……
+    默认在本机生成，--remote 或 --base-url 表示使用远程服务。
     """
-    if video or (output is not None and filming.is_video_name(output)):
-        _refuse_beside_video(count=count, strength=strength)
-        request = VideoRequest(
-            scenes=(SceneRequest(num_frames=frames, duration=duration),),
-            negative_prompt=negative_prompt,
-            width=width,
-            height=height,
-            fps=fps,
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            seed=seed,
-            model=model,
-        )
-        prompts = [prompt, *(scene or [])]
-        _film(request, prompts, output or Path("clip.mp4"), image=image, has_fades=crossfade)
-        return
-    _refuse_beside_pictures(
-        scene=scene, duration=duration, frames=frames, fps=fps, crossfade=crossfade
-    )
-    picture = ImageRequest(
+    wish = Wish(
         prompt=prompt,
+        output=output,
+        is_video=video or (output is not None and is_video_name(output)),
+        scenes=tuple(scene or ()),
+        has_fades=crossfade,
+        duration=duration,
+        frames=frames,
+        fps=fps,
         negative_prompt=negative_prompt,
         width=width,
         height=height,
-        num_inference_steps=steps,
-        guidance_scale=guidance,
+        steps=steps,
+        guidance=guidance,
         seed=seed,
-        n=count,
+        count=count,
         model=model,
+        image=image,
         strength=strength,
     )
-    _draw(picture, output or Path("picture.png"), image=image)
+    _check(wish)
+    if is_remote or base_url is not None:
+        from gen_video.cli import generate_there  # noqa: PLC0415 - each way loads its own
+
+        generate_there.generate(wish, base_url=base_url, has_to_wait=has_to_wait, is_json=is_json)
+        return
+    if is_json or not has_to_wait:
+        raise typer.BadParameter("--json and --no-wait need --remote / 需要 --remote")
+    from gen_video.cli import generate_here  # noqa: PLC0415 - as above
+
+    generate_here.generate(wish)
 
 
-def _draw(request: ImageRequest, output: Path, *, image: Path | None) -> None:
-    drawing.format_of(output)
-    settings = load_settings()
-    catalogue = drawing.open_catalogue(settings, *([request.model] if request.model else []))
-    prepared = drawing.prepare(request, settings=settings, catalogue=catalogue, image=image)
-    for hint in find_hints(request.prompt, model=prepared.wanted.model, catalogue=catalogue):
-        note(hint.en, hint.zh)
-    started = time.monotonic()
-    with drawing.open_engine(settings, catalogue) as engine, progress_bar() as move:
-        for picture in drawing.draw(engine, prepared, on_progress=move):
-            path = file_name(output, position=picture.index, count=request.n)
-            drawing.save(picture, prepared.wanted, path)
-            say(str(path))
-    _note_time(started, seed=prepared.wanted.seed)
-
-
-def _film(
-    request: VideoRequest, prompts: list[str], output: Path, *, image: Path | None, has_fades: bool
-) -> None:
-    request = replace(request, output_format=filming.format_of(output).value)
-    settings = load_settings()
-    catalogue = drawing.open_catalogue(settings, *([request.model] if request.model else []))
-    complete, references = filming.storyboard(request, prompts, image=image, has_fades=has_fades)
-    wanted_model = complete.model or catalogue.default_video_model
-    for hint in find_all_hints(prompts, model=wanted_model, catalogue=catalogue):
-        note(hint.en, hint.zh)
-    started = time.monotonic()
-    made, data = filming.make(complete, references, settings=settings, catalogue=catalogue)
-    drawing.write_whole(output, data)
-    say(str(output))
-    _note_time(started, seed=made.seed)
-
-
-def _note_time(started: float, *, seed: int) -> None:
-    seconds = time.monotonic() - started
-    note(f"{seconds:.1f} s, seed {seed}", f"用时 {seconds:.1f} 秒，种子 {seed}")
+def _check(wish: Wish) -> None:
+    if wish.is_video:
+        _refuse_beside_video(count=wish.count, strength=wish.strength)
+        return
+    _refuse_beside_pictures(
+        scene=wish.scenes or None,
+        duration=wish.duration,
+        frames=wish.frames,
+        fps=wish.fps,
+        crossfade=wish.has_fades,
+    )
 
 
 def _refuse_beside_video(*, count: int, strength: float | None) -> None:
@@ -133,10 +120,3 @@ def _refuse_beside_pictures(**given: object) -> None:
     for name, value in given.items():
         if value is not None and value is not False:
             raise typer.BadParameter(f"--{name} needs --video / --{name} 需要 --video")
-
-
-def file_name(output: Path, *, position: int, count: int) -> Path:
-    """Return where the picture at a position (from 0) of `count` goes."""
-    if count == 1:
-        return output
-    return output.with_name(f"{output.stem}-{position + 1}{output.suffix}")

@@ -14,24 +14,47 @@ from gen_video.errors import ServiceError
 
 PROGRAM = "gen-video"
 INTERRUPTED = 130
+COMPLETION_OPTIONS = ("--install-completion", "--show-completion")
+COMPLETION_VARIABLE = "_GEN_VIDEO_COMPLETE"
+PANELS = {"For users of a service / 使用服务": True, "To run a service / 运行服务": False}
+EXIT_CODES = (
+    "Exit codes / 退出码: 0 well, 1 failed, 2 usage, 3 key, 4 quota or rate, 5 not found, "
+    "6 service away, 130 interrupted."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A command: where its typer app lives, and one line of help in both languages."""
+    """A command: where its typer app lives, and one line of help in both languages.
+
+    A user's command talks to a service, so it loads nothing of the service itself.
+    """
 
     module: str
     en: str
     zh: str
+    is_for_users: bool = False
 
 
 COMMANDS = {
+    "courier": Entry("process", "Send webhooks, apart from workers", "单独运行 webhook 发送进程"),
+    "generate": Entry(
+        "generate",
+        "Draw or film, here or on a service (--remote)",
+        "生成图片或视频，本机或远程（--remote）",
+        is_for_users=True,
+    ),
+    "login": Entry("login", "Log in to a service", "登录服务", is_for_users=True),
+    "logout": Entry("logout", "Forget a login", "退出登录", is_for_users=True),
+    "jobs": Entry("jobs", "List, show, cancel, delete jobs", "管理任务", is_for_users=True),
+    "watch": Entry("watch", "Follow a job live", "实时跟踪任务", is_for_users=True),
+    "download": Entry("download", "Save what a job has made", "下载任务结果", is_for_users=True),
+    "quota": Entry("quota", "Show what is left today", "查看今日配额", is_for_users=True),
+    "webhooks": Entry("webhooks", "Be told when jobs end", "管理 Webhook", is_for_users=True),
     "serve": Entry("serve", "Start the whole service on this machine", "在本机启动整个服务"),
     "web": Entry("process", "Run one web process", "运行一个 Web 进程"),
     "worker": Entry("process", "Run one worker (--pool, --concurrency)", "运行一个工作进程"),
-    "generate": Entry(
-        "generate", "Draw a picture, no service needed", "直接生成图片，无需启动服务"
-    ),
+    "workers": Entry("workers", "See, drain and resume workers", "查看、排空与恢复工作进程"),
     "models": Entry("models", "List, check, add or download models", "查看、检查、添加或下载模型"),
     "users": Entry("users", "Create users, change plans, close access", "管理用户与套餐"),
     "keys": Entry("keys", "Create, list and revoke API keys", "创建、查看、吊销 API Key"),
@@ -65,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     name = given[0] if given else "--help"
+    if _is_about_completion(name):
+        return _complete(given)
     if name == "--version":
         return _print_version()
     if name in {"--help", "-h", "help"}:
@@ -75,7 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     with report_errors():
         module = importlib.import_module(f"gen_video.cli.{entry.module}")
-        _quiet_logs()
+        if not entry.is_for_users:
+            _quiet_logs()
         return _run(module.app, name, given[1:])
 
 
@@ -86,9 +112,20 @@ def _run(app: typer.Typer, name: str, arguments: list[str]) -> int:
 
 
 def _quiet_logs() -> None:
-    from gen_video.telemetry.logs import configure_logging  # noqa: PLC0415 - slower than the help
+    from gen_video.cli.quiet import quiet_logs  # noqa: PLC0415 - slower than the help
 
-    configure_logging(level="ERROR", json=False, process="cli")
+    quiet_logs()
+
+
+def _is_about_completion(name: str) -> bool:
+    asked = COMPLETION_VARIABLE in os.environ  # noqa: TID251 - the shell's question, no setting
+    return asked or name.partition("=")[0] in COMPLETION_OPTIONS
+
+
+def _complete(arguments: list[str]) -> int:
+    from gen_video.cli.completion import complete  # noqa: PLC0415 - not needed otherwise
+
+    return complete(PROGRAM, COMMANDS, arguments)
 
 
 def _print_version() -> int:
@@ -100,7 +137,13 @@ def _print_version() -> int:
 
 def _print_help() -> int:
     say(f"Usage: {PROGRAM} COMMAND [OPTIONS]      {PROGRAM} COMMAND --help\n")
-    for name, entry in COMMANDS.items():
-        say(f"  {name:<10} {entry.en} / {entry.zh}")
-    say("\nSettings: environment or .env, names begin with GEN_VIDEO_ (gen-video settings).")
+    for title, is_for_users in PANELS.items():
+        say(title)
+        for name, entry in COMMANDS.items():
+            if entry.is_for_users is is_for_users:
+                say(f"  {name:<10} {entry.en} / {entry.zh}")
+        say()
+    say("Shell completion / 命令补全: --install-completion, --show-completion")
+    say(EXIT_CODES)
+    say("Settings: environment or .env, names begin with GEN_VIDEO_ (gen-video settings).")
     return 0

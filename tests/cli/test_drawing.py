@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gen_video.cli.generate import file_name
+from gen_video.cli.wishes import VIDEO_SUFFIXES, file_name
 from gen_video.engines.catalogue import read_specs
+from gen_video.generation.video_requests import VideoFileFormat
 from gen_video.media.pictures import read_parameters
 from gen_video.media.videos import read_video_parameters
 from gen_video.settings import PROJECT_FOLDER
@@ -113,6 +114,18 @@ def test_what_cannot_be_drawn_says_why(run: Run, arguments: tuple[str, ...]) -> 
 def test_a_single_picture_keeps_the_name_given() -> None:
     assert file_name(Path("a.png"), position=0, count=1) == Path("a.png")
     assert file_name(Path("a.png"), position=1, count=2) == Path("a-2.png")
+
+
+def test_every_video_format_but_webp_is_known_by_its_name() -> None:
+    assert {f".{found.value}" for found in VideoFileFormat} - {".webp"} == VIDEO_SUFFIXES
+
+
+@pytest.mark.parametrize("extra", ["--json", "--no-wait"])
+def test_what_belongs_to_a_service_is_refused_here(run: Run, extra: str) -> None:
+    outcome = run("generate", "sea", extra)
+
+    assert outcome.code == 2
+    assert "--remote" in outcome.err
 
 
 def test_checking_a_model_draws_with_it(run: Run, tmp_path: Path) -> None:

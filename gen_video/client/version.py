@@ -1,0 +1,3 @@
+"""The version of the client; it is released together with the service."""
+
+VERSION = "0.1.0"
