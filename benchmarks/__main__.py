@@ -18,6 +18,7 @@ from benchmarks.fairness import measure_fairness, measure_simulation
 from benchmarks.figures import Figure
 from benchmarks.pictures import measure_added_latency, measure_start, measure_throughput
 from benchmarks.plane import measure_plane, measure_streams, measure_submit
+from benchmarks.streams import measure_idle_streams
 from benchmarks.videos import measure_encoding, measure_hiding, measure_sharing
 from gen_video import __version__
 from gen_video.clock import utc_now
@@ -32,6 +33,7 @@ MEASURES: tuple[tuple[str, str, Callable[[Path], list[Figure]]], ...] = (
     ("P12", "start", measure_start),
     ("P13", "control plane", measure_plane),
     ("P13", "streams", measure_streams),
+    ("P13", "idle streams", measure_idle_streams),
     ("P14", "depth", measure_depth),
     ("P15", "fairness", measure_fairness),
     ("P15", "fairness, simulated", measure_simulation),

@@ -4,18 +4,24 @@ from alembic import context
 from sqlalchemy import Connection, create_engine
 
 from gen_video.accounts import tables as accounts_tables
+from gen_video.audit_log import tables as audit_log_tables
 from gen_video.billing import tables as billing_tables
+from gen_video.calls import tables as calls_tables
 from gen_video.db.schema import metadata
 from gen_video.generation import tables as generation_tables
 from gen_video.quotas import tables as quotas_tables
 from gen_video.throttles import tables as throttles_tables
+from gen_video.webhooks import tables as webhooks_tables
 
 REGISTERED = (
     accounts_tables,
+    audit_log_tables,
     billing_tables,
+    calls_tables,
     generation_tables,
     quotas_tables,
     throttles_tables,
+    webhooks_tables,
 )
 
 

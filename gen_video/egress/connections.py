@@ -34,7 +34,7 @@ class Connect(Protocol):
 
 
 class Deadline:
-    """The moment by which all of a fetch must be over."""
+    """The moment by which all of a fetch, or of a post, must be over."""
 
     def __init__(self, seconds: float) -> None:
         self._ends_at = time.monotonic() + seconds
@@ -49,6 +49,10 @@ class Deadline:
         if remaining <= 0:
             raise TimeoutError
         return remaining
+
+    def at_most(self, seconds: float) -> "Deadline":
+        """Return a deadline that is no later than this one, and no further away than that."""
+        return Deadline(min(seconds, self._ends_at - time.monotonic()))
 
 
 def resolve_name(name: str) -> list[str]:

@@ -1,10 +1,10 @@
-"""An exchange: one GET over one connection, HTTP/1.1, read within bounds of bytes and time.
+"""An exchange: one request over one connection, HTTP/1.1, read within bounds of bytes and time.
 
 Nothing is decompressed: what counts against the limit is what the server sent.
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import h11
@@ -26,6 +26,9 @@ MAX_INTERIM_RESPONSES = 4
 FREE_PARTS = 4096
 MEAN_PART_BYTES = 256
 """Beyond the free ones: a body of one-byte chunks costs a thousand times its size in work."""
+DROPPED_BYTES = 64 * 1024
+DROPPED_SECONDS = 1.0
+"""An answer to a POST is its status. So much of its body is taken in, for the server's sake."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 USER_AGENT = "gen-video"
 
@@ -43,6 +46,14 @@ class Redirect:
     """An answer that sends us elsewhere."""
 
     location: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """An answer to a POST. `retry_after` is that header as it came, empty without one."""
+
+    status_code: int
+    retry_after: str
 
 
 class Exchange:
@@ -63,23 +74,54 @@ class Exchange:
             UrlUnreachableError: A status, encoding or type that cannot be used.
             UrlTooLargeError: More bytes than are wanted.
         """
-        self._send(target, wanted.accept)
+        self._send("GET", target, [("Accept", ", ".join(wanted.accept))])
         response = self._read_head()
         if response.status_code in REDIRECTS and _find_header(response, b"location"):
             return Redirect(location=_find_header(response, b"location"))
         content_type = _check_head(response, wanted)
         return Fetched(data=self._read_body(wanted.max_bytes), content_type=content_type)
 
-    def _send(self, target: Target, accept: tuple[str, ...]) -> None:
+    def post(self, target: Target, body: bytes, headers: Sequence[tuple[str, str]]) -> Posted:
+        """Send a body to the target and return the answer; what it says is not looked at."""
+        own = [*headers, ("Content-Length", str(len(body))), ("Accept", "*/*")]
+        self._send("POST", target, own, body)
+        response = self._read_head()
+        self._drop_body()
+        retry_after = _find_header(response, b"retry-after")
+        return Posted(status_code=response.status_code, retry_after=retry_after)
+
+    def _drop_body(self) -> None:
+        """Take in a little of the body: closing a connection with unread bytes resets it."""
+        self._deadline = self._deadline.at_most(DROPPED_SECONDS)
+        dropped = 0
+        try:
+            for data in self._read_parts():
+                dropped += len(data)
+                if dropped > DROPPED_BYTES:
+                    return
+        except (OSError, h11.ProtocolError):
+            return  # the status has come, and it alone counts
+
+    def _send(
+        self,
+        method: str,
+        target: Target,
+        own_headers: Sequence[tuple[str, str]],
+        body: bytes = b"",
+    ) -> None:
         headers = [
             ("Host", target.host_header),
             ("User-Agent", USER_AGENT),
-            ("Accept", ", ".join(accept)),
+            *own_headers,
             ("Accept-Encoding", "identity"),
             ("Connection", "close"),
         ]
-        request = h11.Request(method="GET", target=target.path, headers=headers)
-        data = (self._parser.send(request) or b"") + (self._parser.send(h11.EndOfMessage()) or b"")
+        events = [
+            h11.Request(method=method, target=target.path, headers=headers),
+            *([h11.Data(data=body)] if body else []),
+            h11.EndOfMessage(),
+        ]
+        data = b"".join(self._parser.send(event) or b"" for event in events)
         self._connection.settimeout(self._deadline.remaining_seconds())
         self._connection.sendall(data)
 

@@ -4,13 +4,10 @@ Every hop is a new URL: parsed, resolved and checked in full, then connected to 
 hops share one deadline, which also holds against a server that sends a byte at a time.
 """
 
-import socket
 import ssl
-from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from collections.abc import Container
 
 import certifi
-import h11
 from typing_extensions import override
 
 from gen_video.egress.connections import (
@@ -24,6 +21,7 @@ from gen_video.egress.connections import (
     secure_connection,
 )
 from gen_video.egress.exchange import Exchange, Redirect, Wanted
+from gen_video.egress.failures import failures_as_unreachable
 from gen_video.egress.fetcher import Fetched, Fetcher, UrlUnreachableError
 from gen_video.egress.targets import WEB_PORTS, Target, follow_redirect, parse_target
 
@@ -67,7 +65,7 @@ class EgressClient(Fetcher):
         wanted = Wanted(max_bytes=max_bytes, accept=accept)
         deadline = Deadline(self._deadline_seconds)
         for _ in range(1 + MAX_REDIRECTS):
-            with _failures_as_unreachable():
+            with failures_as_unreachable():
                 answer = self._visit(target, wanted, deadline)
             if isinstance(answer, Fetched):
                 return answer
@@ -95,28 +93,3 @@ def create_ssl_context() -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=certifi.where())
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-@contextmanager
-def _failures_as_unreachable() -> Iterator[None]:
-    try:
-        yield
-    except TimeoutError as error:
-        raise UrlUnreachableError(
-            reason="it took too long to answer", reason_zh="响应超时"
-        ) from error
-    except socket.gaierror as error:
-        raise UrlUnreachableError(
-            reason="its host name does not exist", reason_zh="其主机名不存在"
-        ) from error
-    except ssl.SSLError as error:
-        raise UrlUnreachableError(
-            reason="its certificate or encryption is not valid", reason_zh="其证书或加密无效"
-        ) from error
-    except (OSError, UnicodeError) as error:
-        raise UrlUnreachableError(reason="the connection failed", reason_zh="连接失败") from error
-    except h11.ProtocolError as error:
-        raise UrlUnreachableError(
-            reason="the server broke off or does not speak HTTP properly",
-            reason_zh="服务器中断了连接，或返回的内容不符合 HTTP 规范",
-        ) from error

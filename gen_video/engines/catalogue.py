@@ -24,6 +24,7 @@ class TaskKind(StrEnum):
 
     TEXT_TO_IMAGE = "text-to-image"
     IMAGE_TO_IMAGE = "image-to-image"
+    INPAINT = "inpainting"
     TEXT_TO_VIDEO = "text-to-video"
     IMAGE_TO_VIDEO = "image-to-video"
 
@@ -51,7 +52,12 @@ class UnknownModelError(ServiceError):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=False,
+        json_schema_serialization_defaults_required=True,
+    )
 
 
 class ModelDefaults(_Part):
@@ -73,6 +79,7 @@ class ModelLimits(_Part):
     Attributes:
         frames_step: The model makes `frames_step * k + 1` frames; 1 for any number.
         max_frames: Of one scene.
+        max_references: How many pictures the model looks at together.
     """
 
     min_width: int = 256
@@ -91,6 +98,7 @@ class ModelLimits(_Part):
     frames_step: int = Field(default=1, ge=1)
     min_fps: int = Field(default=1, ge=1)
     max_fps: int = Field(default=60, ge=1, le=120)
+    max_references: int = Field(default=1, ge=1, le=16)
 
     def nearest_frames(self, wanted: float) -> int:
         """Return the number of frames that the model makes and that is nearest to this."""

@@ -13,6 +13,8 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from gen_video.engines.catalogue import ModelSpec
@@ -25,7 +27,8 @@ from gen_video.engines.errors import (
 )
 from gen_video.engines.frames import Frame, FrameSocket
 from gen_video.engines.makes import ChildConfig, Make, Supervision, build_make
-from gen_video.engines.tasks import ImageTask, LoraChoice, StepProgress, Task, VideoTask
+from gen_video.engines.parcels import unpack_image_task, unpack_video_task
+from gen_video.engines.tasks import StepProgress, Task
 from gen_video.engines.turns import Outbox, StepReport, Tray, Turns
 from gen_video.errors import ServiceError
 
@@ -61,6 +64,8 @@ class EngineChild:
                     self._configure(frame.header)
                 case "warm":
                     self._warm(str(frame.header["model"]))
+                case "unload":
+                    self._unload(str(frame.header["model"]))
                 case "generate":
                     self._generate(frame)
                 case "film":
@@ -110,9 +115,14 @@ class EngineChild:
             self._frames.send("warm_failed", model=model_id, reason=_reason(error))
         self._tell_residents()
 
+    def _unload(self, model_id: str) -> None:
+        for make in self._makes.values():
+            make.unload(model_id)
+        self._tell_residents()
+
     def _generate(self, frame: Frame, *, outer: StepReport | None = None) -> None:
         """Draw the pictures of a task; `outer` is the progress of a video that waits meanwhile."""
-        task = parse_image_task(frame)
+        task = unpack_image_task(frame)
 
         def work(make: Make, spec: ModelSpec) -> None:
             watch = Supervision(
@@ -134,7 +144,7 @@ class EngineChild:
 
     def _film(self, frame: Frame) -> None:
         """Make a clip; pictures that come meanwhile are drawn between its steps."""
-        task = parse_video_task(frame)
+        task = unpack_video_task(frame)
         latest = StepReport(task=task, progress=StepProgress(stage="loading", step=0, steps=1))
         turns = Turns(video_share=self._config.video_share)
 
@@ -202,16 +212,20 @@ class EngineChild:
     ) -> None:
         self._send_progress(task, progress)
         if outer is not None:  # the video that waits has not hung
-            self._send_progress(outer.task, outer.progress)
+            self._send_progress(outer.task, replace(outer.progress, preview=None))
 
     def _send_progress(self, task: Task, progress: StepProgress) -> None:
-        self._frames.send(
-            "progress",
+        send = partial(
+            self._frames.send,
             task_id=task.task_id,
             stage=progress.stage,
             step=progress.step,
             steps=progress.steps,
         )
+        send("progress")
+        preview = progress.preview
+        if preview is not None:
+            send("preview", preview.rgb, width=preview.width, height=preview.height)
 
     def _check(self, task: Task) -> None:
         if task.task_id in self._cancelled:
@@ -231,19 +245,6 @@ class EngineChild:
     def _tell_residents(self) -> None:
         models = [name for make in self._makes.values() for name in make.resident_models()]
         self._frames.send("resident", models=models)
-
-
-def parse_image_task(frame: Frame) -> ImageTask:
-    """Turn a `generate` frame back into a task."""
-    fields = dict(frame.header["task"])
-    fields["loras"] = tuple(LoraChoice(**choice) for choice in fields.get("loras", ()))
-    fields["reference_image"] = frame.payload or None
-    return ImageTask(**fields)
-
-
-def parse_video_task(frame: Frame) -> VideoTask:
-    """Turn a `film` frame back into a task."""
-    return VideoTask(**frame.header["task"], reference_image=frame.payload or None)
 
 
 def as_engine_error(error: Exception) -> ServiceError:

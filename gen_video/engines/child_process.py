@@ -18,7 +18,8 @@ from gen_video.engines.catalogue import Catalogue
 from gen_video.engines.focus import Focus
 from gen_video.engines.frames import Frame, FrameSocket
 from gen_video.engines.makes import ChildConfig
-from gen_video.engines.tasks import Task, VideoTask
+from gen_video.engines.parcels import pack_task
+from gen_video.engines.tasks import Task
 
 POLL_SECONDS = 0.05
 SEND_SECONDS = 30
@@ -61,6 +62,7 @@ class ChildProcess:
         self._is_gone = False
         self.focus = Focus()
         self.resident: tuple[str, ...] = ()
+        self.warm_failures: dict[str, str] = {}
         self.alive_at = time.monotonic()
         threading.Thread(target=self._listen, name="engine-frames", daemon=True).start()
         threading.Thread(target=self._forward_output, name="engine-output", daemon=True).start()
@@ -70,10 +72,8 @@ class ChildProcess:
     def start_task(self, task: Task) -> bool:
         """Hand a task over; tell whether anybody was there to take it."""
         self._open_box(task.task_id)
-        fields = asdict(task)
-        reference = fields.pop("reference_image") or b""
-        kind = "film" if isinstance(task, VideoTask) else "generate"
-        return self._send(kind, reference, task=fields)
+        parcel = pack_task(task)
+        return self._send(parcel.kind, parcel.payload, **parcel.fields)
 
     def cancel(self, task_id: str) -> None:
         """Ask for a task to stop."""
@@ -85,7 +85,12 @@ class ChildProcess:
 
     def warm(self, model_id: str) -> None:
         """Ask for a model to be loaded."""
+        self.warm_failures.pop(model_id, None)
         self._send("warm", model=model_id)
+
+    def unload(self, model_id: str) -> None:
+        """Ask for a model's memory to be let go of."""
+        self._send("unload", model=model_id)
 
     def next_frame(self, task_id: str) -> Frame | None:
         """Wait briefly for the next frame of a task; None when there is none."""
@@ -161,6 +166,7 @@ class ChildProcess:
             if frame.kind == "resident":
                 self.resident = tuple(frame.header["models"])
             elif frame.kind == "warm_failed":
+                self.warm_failures[str(frame.header["model"])] = str(frame.header["reason"])
                 log.warning("model_not_warmed", **_without_type(frame))
             elif frame.kind != "alive":
                 self._sort(frame)

@@ -63,6 +63,10 @@ class Shelf:
         """Return where a model's files lie on this machine."""
         return find_folder(spec, is_offline=self._config.is_hub_offline)
 
+    def drop(self, model_id: str) -> None:
+        """Let go of a model; one that is not there is ignored."""
+        self._residency.drop(model_id)
+
     def names(self) -> tuple[str, ...]:
         """Return the ids of the loaded models."""
         return self._residency.names()
@@ -168,6 +172,20 @@ def offload_like(base: Pipeline, derived: Pipeline) -> None:
     """Let a derived pipeline move its parts between the devices as its base does."""
     if getattr(base, "_all_hooks", None):
         derived.enable_model_cpu_offload(device=base._offload_device)  # noqa: SLF001 - as the base
+
+
+def derive(base: Pipeline, class_name: str) -> Pipeline:
+    """Build another pipeline of the same parts.
+
+    Not with `from_pipe`: it casts the parts, which are shared, to float32.
+    """
+    twin = getattr(diffusers, class_name)
+    values = {**base.config, **base.components}
+    names = inspect.signature(twin.__init__).parameters
+    derived = twin(**{name: values[name] for name in names if name in values})
+    derived.set_progress_bar_config(disable=True)
+    offload_like(base, derived)
+    return derived
 
 
 def _is_pipeline(class_name: str) -> bool:

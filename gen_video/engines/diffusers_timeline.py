@@ -16,9 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gen_video.engines.catalogue import ModelSpec
 from gen_video.engines.diffusers_models import Pipeline, callbacks, require_numbers, supported
+from gen_video.engines.diffusers_previews import Previewer, Readout
 from gen_video.engines.errors import ModelUnavailableError
 from gen_video.engines.fitting import fit
 from gen_video.engines.makes import Supervision
+from gen_video.engines.previews import preview_steps
 from gen_video.engines.sizes import choose_sampling_size
 from gen_video.engines.tasks import Frames, StepProgress, VideoTask
 
@@ -85,24 +87,43 @@ def unfold(latents: torch.Tensor, timeline: Timeline, numbers: range, total: int
 class _Reporter:
     task: VideoTask
     watch: Supervision
+    timeline: Timeline
+    previewer: Previewer
 
     def on_step_end(
-        self, _pipeline: Pipeline, step: int, _timestep: object, values: dict[str, object]
+        self, pipeline: Pipeline, step: int, timestep: object, values: dict[str, object]
     ) -> dict[str, object]:
         self.watch.check()
         steps = self.task.num_inference_steps
         if step + 1 >= steps:
             require_numbers(values)
-        self.watch.report(StepProgress(stage="denoising", step=min(step + 1, steps), steps=steps))
+        done = min(step + 1, steps)
+        middle = self._middle_frame(values.get("latents"))
+        preview = self.previewer.see(pipeline, middle, timestep, done=done)
+        self.watch.report(StepProgress(stage="denoising", step=done, steps=steps, preview=preview))
         return values
+
+    def _middle_frame(self, latents: object) -> object:
+        if not (self.task.previews and isinstance(latents, torch.Tensor)):
+            return None
+        middle = self.task.num_frames // 2
+        return unfold(latents[0], self.timeline, range(middle, middle + 1), self.task.num_frames)
 
 
 def film_timeline(
-    pipeline: Pipeline, spec: ModelSpec, task: VideoTask, watch: Supervision, *, timeline: Timeline
+    pipeline: Pipeline,
+    spec: ModelSpec,
+    task: VideoTask,
+    watch: Supervision,
+    *,
+    timeline: Timeline,
+    readout: Readout | None = None,
 ) -> Iterator[Frames]:
     """Make the clip of a task; yield its frames in order, some at a time."""
     width, height = choose_sampling_size((task.width, task.height), spec.native_sizes)
-    reporter = _Reporter(task, watch)
+    due = preview_steps(task.num_inference_steps, task.previews)
+    previewer = Previewer(readout, size=(width, height), due=due)
+    reporter = _Reporter(task, watch, timeline, previewer)
     arguments = {
         "prompt": task.prompt,
         "negative_prompt": task.negative_prompt or None,

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import diffusers
 import torch
 
 from gen_video.engines.catalogue import ModelSpec, TaskKind
@@ -20,15 +19,17 @@ from gen_video.engines.diffusers_image import fit_reference
 from gen_video.engines.diffusers_models import (
     Pipeline,
     callbacks,
-    offload_like,
+    derive,
     require_numbers,
     supported,
 )
+from gen_video.engines.diffusers_previews import Previewer, Readout
 from gen_video.engines.errors import EngineFailedError, ModelUnavailableError
 from gen_video.engines.makes import Supervision
+from gen_video.engines.previews import preview_steps
 from gen_video.engines.residency import Resident
 from gen_video.engines.sizes import cover_box
-from gen_video.engines.tasks import Frames, StepProgress, VideoTask
+from gen_video.engines.tasks import Frames, SmallPicture, StepProgress, VideoTask
 
 CHUNK_FRAMES = 8
 TILED_ABOVE_PIXELS = 16 * 1024 * 1024
@@ -59,16 +60,27 @@ def video_pipeline(resident: Resident, kind: TaskKind, spec: ModelSpec) -> Pipel
         raise ModelUnavailableError(spec.id, f"{type(base).__name__} makes no videos")
     pipeline = base
     if not _serves(base, kind):
-        pipeline = _derive(base, _twin_name(base, kind, spec))
+        pipeline = derive(base, _twin_name(base, kind, spec))
     resident.pipelines[kind] = pipeline
     return pipeline
 
 
-def film_clip(pipeline: Pipeline, task: VideoTask, watch: Supervision) -> Iterator[Frames]:
-    """Make the clip of a task; yield its frames in order, some at a time."""
+def film_clip(
+    pipeline: Pipeline, task: VideoTask, watch: Supervision, *, readout: Readout | None = None
+) -> Iterator[Frames]:
+    """Make the clip of a task; yield its frames in order, some at a time.
+
+    Args:
+        pipeline: Of the kind that the task needs.
+        task: What is wanted.
+        watch: Told the progress, asked whether to go on.
+        readout: Of the model, where previews are wanted.
+    """
     _prepare_decoder(pipeline, task)
     _set_guider(pipeline, task)
-    reporter = _Reporter(task=task, watch=watch)
+    due = preview_steps(task.num_inference_steps, task.previews)
+    previewer = Previewer(readout, size=(task.width, task.height), due=due)
+    reporter = _Reporter(task=task, watch=watch, previewer=previewer)
     try:
         with _watched(pipeline, reporter):
             for frames in _chunks(pipeline, task, reporter):
@@ -85,17 +97,20 @@ class _Reporter:
 
     task: VideoTask
     watch: Supervision
+    previewer: Previewer
     steps: int = 0
     is_decoding: bool = False
 
     def on_step_end(
-        self, pipeline: Pipeline, step: int, _timestep: object, values: dict[str, Any]
+        self, pipeline: Pipeline, step: int, timestep: object, values: dict[str, Any]
     ) -> dict[str, Any]:
         self.watch.check()
         self.steps = int(getattr(pipeline, "num_timesteps", 0) or self.task.num_inference_steps)
         if step + 1 >= self.steps:
             require_numbers(values)
-        self._report("denoising", min(step + 1, self.steps))
+        done = min(step + 1, self.steps)
+        preview = self.previewer.see(pipeline, values.get("latents"), timestep, done=done)
+        self._report("denoising", done, preview)
         return values
 
     def before_decoding(self) -> None:
@@ -105,8 +120,8 @@ class _Reporter:
             self.is_decoding = True
             self._report("decoding", self.steps)
 
-    def _report(self, stage: str, step: int) -> None:
-        self.watch.report(StepProgress(stage=stage, step=step, steps=self.steps))
+    def _report(self, stage: str, step: int, preview: SmallPicture | None = None) -> None:
+        self.watch.report(StepProgress(stage=stage, step=step, steps=self.steps, preview=preview))
 
 
 def _chunks(pipeline: Pipeline, task: VideoTask, reporter: _Reporter) -> Iterator[Frames]:
@@ -287,17 +302,3 @@ def _twin_name(base: Pipeline, kind: TaskKind, spec: ModelSpec) -> str:
             return twin_of_image if is_from_image else twin_of_text
     reason = "begin no video with an image" if is_from_image else "need an image to begin with"
     raise ModelUnavailableError(spec.id, f"its weights {reason}")
-
-
-def _derive(base: Pipeline, class_name: str) -> Pipeline:
-    """Build another pipeline of the same parts.
-
-    Not with `from_pipe`: it casts the parts, which are shared, to float32.
-    """
-    twin = getattr(diffusers, class_name)
-    values = {**base.config, **base.components}
-    names = inspect.signature(twin.__init__).parameters
-    derived = twin(**{name: values[name] for name in names if name in values})
-    derived.set_progress_bar_config(disable=True)
-    offload_like(base, derived)
-    return derived

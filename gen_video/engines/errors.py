@@ -8,6 +8,7 @@ EngineError
 ├── EngineHungError            retryable; the child was killed after silence
 ├── EngineFailedError          retryable; an exception inside the pipeline
 ├── EngineInterruptedError     retryable; another task cost the child its life
+├── MaskLostError              final; at this size nothing is left of the mask
 └── ModelUnavailableError      final; weights missing or refused
 """
 
@@ -103,6 +104,20 @@ class EngineInterruptedError(EngineError):
     is_retryable = True
     message_en = "The engine was restarted because of another job."
     message_zh = "生成引擎因其他任务而重启。"
+
+
+class MaskLostError(EngineError):
+    """What the mask marks was cut off, or is smaller than a pixel."""
+
+    code = "mask_lost"
+    status = 422
+    message_en = (
+        "At this width and height nothing is left of what the mask marks: the picture is cut to"
+        " their shape. Ask for the picture's own shape, or mark more."
+    )
+    message_zh = (
+        "按此宽高裁剪后，mask 标出的区域已不存在；请使用与原图相同的宽高比，或扩大标记区域。"
+    )
 
 
 class ModelUnavailableError(EngineError):

@@ -33,6 +33,7 @@ from gen_video.engines.tasks import (
     ImageTask,
     Picture,
     ProgressListener,
+    SmallPicture,
     StepProgress,
     Task,
     VideoTask,
@@ -157,9 +158,20 @@ class EngineHost(Engine):
         self._require_child().warm(model_id)
 
     @override
+    def unload(self, model_id: str) -> None:
+        child = self._child
+        if child is not None:  # without a child nothing is loaded
+            child.unload(model_id)
+
+    @override
     def resident_models(self) -> tuple[str, ...]:
         child = self._child
         return () if child is None else child.resident
+
+    @override
+    def why_not_loaded(self, model_id: str) -> str | None:
+        child = self._child
+        return None if child is None else child.warm_failures.get(model_id)
 
     @override
     def close(self) -> None:
@@ -238,7 +250,7 @@ class EngineHost(Engine):
                 self._check_patience(child, task, started_at=started_at)
                 continue
             match frame.kind:
-                case "progress":
+                case "progress" | "preview":
                     on_progress(_progress(frame))
                     if child.focus.is_elsewhere(task.task_id):
                         self._check_cancel(child, task, started_at=started_at)
@@ -303,8 +315,15 @@ class EngineHost(Engine):
 
 def _progress(frame: Frame) -> StepProgress:
     header = frame.header
+    preview = None
+    if frame.kind == "preview":
+        width, height = int(header["width"]), int(header["height"])
+        preview = SmallPicture(width=width, height=height, rgb=frame.payload)
     return StepProgress(
-        stage=str(header["stage"]), step=int(header["step"]), steps=int(header["steps"])
+        stage=str(header["stage"]),
+        step=int(header["step"]),
+        steps=int(header["steps"]),
+        preview=preview,
     )
 
 

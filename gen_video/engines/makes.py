@@ -67,6 +67,10 @@ class Make(Protocol):
         """
         ...
 
+    def unload(self, model_id: str) -> None:
+        """Let go of a model's memory; one that is not there is ignored."""
+        ...
+
     def run(self, spec: ModelSpec, task: ImageTask, watch: Supervision) -> Iterator[Picture]:
         """Yield the task's pictures in order."""
         ...

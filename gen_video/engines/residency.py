@@ -56,6 +56,12 @@ class Residency:
         """Return the ids of the loaded models, least recently used first."""
         return tuple(self._residents)
 
+    def drop(self, model_id: str) -> None:
+        """Let a model leave now; one that is not there is ignored."""
+        if model_id in self._residents:
+            self._residents.move_to_end(model_id, last=False)
+            self._evict()
+
     def _used_mib(self) -> int:
         return sum(resident.need_mib for resident in self._residents.values())
 

@@ -29,6 +29,10 @@ class ImageTask:
         height: Likewise.
         reference_image: A PNG that the service itself re-encoded, or None for text-to-image.
         strength: How far to move away from the reference image, 0 exclusive to 1 inclusive.
+        more_references: Further pictures, PNG likewise. A model that takes several gets all of
+            them; one that takes a single one begins with them inside the mask.
+        mask: A PNG of the reference image's size: white is drawn anew, black stays as it is.
+        previews: How many pictures of the unfinished work to report, spread over all steps.
         attempt: How often the job was tried, from 1; only the test double looks at it.
     """
 
@@ -45,6 +49,9 @@ class ImageTask:
     reference_image: bytes | None = None
     strength: float = 0.6
     loras: tuple[LoraChoice, ...] = ()
+    more_references: tuple[bytes, ...] = ()
+    mask: bytes | None = None
+    previews: int = 0
     attempt: int = 1
 
 
@@ -61,6 +68,7 @@ class VideoTask:
         fps: Frames per second that the clip will be shown at; some models want to know.
         reference_image: A PNG that the service itself re-encoded: the first frame; None for
             text-to-video.
+        previews: How many pictures of the unfinished work to report, spread over the steps.
         attempt: How often the job was tried, from 1; only the test double looks at it.
     """
 
@@ -76,6 +84,7 @@ class VideoTask:
     guidance_scale: float
     seed: int
     reference_image: bytes | None = None
+    previews: int = 0
     attempt: int = 1
 
 
@@ -83,15 +92,26 @@ Task: TypeAlias = ImageTask | VideoTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SmallPicture:
+    """What unfinished work looks like: `rgb` holds height x width x 3 bytes, row by row."""
+
+    width: int
+    height: int
+    rgb: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepProgress:
     """How far a task is: `step` of `steps`, counted over all pictures of the task.
 
-    `stage` is one of "loading", "denoising", "decoding".
+    `stage` is one of "loading", "denoising", "decoding". `preview` comes with some steps, if the
+    task asks for previews.
     """
 
     stage: str
     step: int
     steps: int
+    preview: SmallPicture | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +166,16 @@ class Engine(Protocol):
         """Start loading a model in the background."""
         ...
 
+    def unload(self, model_id: str) -> None:
+        """Start letting go of a model's memory, after the task that runs now."""
+        ...
+
     def resident_models(self) -> tuple[str, ...]:
         """Return the catalogue ids whose weights are in memory now."""
+        ...
+
+    def why_not_loaded(self, model_id: str) -> str | None:
+        """Return why the last loading in the background failed; None if it did not."""
         ...
 
     def close(self) -> None:

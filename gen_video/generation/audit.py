@@ -26,10 +26,12 @@ from gen_video.generation.states import JobState
 from gen_video.generation.tables import artifacts, idempotency, job_attempts, jobs
 from gen_video.quotas.service import QuotaService
 from gen_video.storage.objects import ObjectStore
+from gen_video.webhooks.event_log import KEPT, EventLog
 
 ORPHAN_LIMIT = timedelta(hours=2)
 """The sweeper removes files that are an hour old, and looks for them every ten minutes."""
 BATCH = 500
+EVENT_MARGIN = timedelta(days=1)
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -68,8 +70,10 @@ class AuditService:
         quotas: QuotaService,
         ledger: LedgerService,
         objects: ObjectStore,
+        events: EventLog,
         sweep_grace: timedelta,
     ) -> None:
+        self._events = events
         self._database = database
         self._accounts = accounts
         self._quotas = quotas
@@ -88,6 +92,7 @@ class AuditService:
                 *_check_artifacts(connection, rows),
                 *_check_fences(connection),
                 *self._check_leases(connection, rows),
+                *self._check_events(connection, rows),
                 *_check_keys(connection),
                 *self._check_in_flight(connection, rows),
                 *self._check_backlogs(connection),
@@ -179,6 +184,25 @@ class AuditService:
                 yield Finding(
                     invariant="I7", subject=row.id, text=f"{row.state}, and no sweep mended it"
                 )
+
+    def _check_events(self, connection: Connection, rows: list[AnyRow]) -> Iterator[Finding]:
+        """Look for jobs that ended untold; events of long ago are forgotten."""
+        now = self._database.now(connection)
+        found = self._events.count_of_jobs(connection)
+        known = {row.id: row.state for row in rows}
+        for row in rows:
+            is_told = row.has_event and row.finished_at > now - KEPT + EVENT_MARGIN
+            if is_told and found.get((row.id, f"job.{row.state}")) != 1:
+                text = f"{row.state}, and no event says so"
+                yield Finding(invariant="I6", subject=row.id, text=text)
+        for job_id, event_type in found:
+            state = known.get(job_id, "gone")
+            if event_type != f"job.{state}":
+                text = f"{event_type} was told, the job is {state}"
+                yield Finding(invariant="I6", subject=job_id, text=text)
+        for delivery_id in self._events.list_lost(connection, before=now - self._sweep_grace):
+            text = "its courier died, and no other took it back"
+            yield Finding(invariant="I7", subject=delivery_id, text=text)
 
     def _check_in_flight(self, connection: Connection, rows: list[AnyRow]) -> Iterator[Finding]:
         open_jobs = Counter(row.account_id for row in rows if not JobState(row.state).is_terminal)

@@ -9,6 +9,7 @@ from gen_video.engines.catalogue import ModelSpec
 from gen_video.errors import FieldProblem
 
 MAX_SEED = 2**32 - 1
+MAX_PREVIEWS = 10
 MAX_METADATA_ENTRIES = 16
 MAX_METADATA_CHARACTERS = 512
 ALLOWED_CONTROLS = frozenset("\n\r\t")

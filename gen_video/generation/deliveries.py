@@ -44,16 +44,21 @@ def deliver(
 def public_names(job: ClaimedJob, deliveries: Sequence[Delivery]) -> tuple[str, ...]:
     """Return the addresses of a job's files.
 
-    `images/{job}.png`, or `images/{job}_1.png` … for several; `videos/{job}.mp4`, and beside it
-    `videos/{job}_poster.jpg` and `videos/{job}_strip.jpg`.
+    `images/{job}.png`, or `images/{job}_1.png` … for several; their thumbnails are numbered on.
+    `videos/{job}.mp4`, and beside it `videos/{job}_poster.jpg` and `videos/{job}_strip.jpg`.
     """
     if isinstance(job.input, VideoInput):
         return tuple(f"videos/{job.id}{_still_suffix(delivery)}" for delivery in deliveries)
-    if job.input.n == 1:
-        return tuple(f"images/{job.id}.{delivery.extension}" for delivery in deliveries)
+    is_single = job.input.n == 1
     return tuple(
-        f"images/{job.id}_{delivery.position + 1}.{delivery.extension}" for delivery in deliveries
+        f"images/{job.id}{_number(delivery, is_single=is_single)}.{delivery.extension}"
+        for delivery in deliveries
     )
+
+
+def _number(delivery: Delivery, *, is_single: bool) -> str:
+    is_plain = is_single and delivery.role is FileRole.OUTPUT
+    return "" if is_plain else f"_{delivery.position + 1}"
 
 
 def _still_suffix(delivery: Delivery) -> str:

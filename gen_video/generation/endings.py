@@ -1,9 +1,10 @@
 """How every job ends: one step that settles the hold, the ledger and the slot with the state.
 
 All of it happens in the caller's transaction: a job is never terminal with its hold open, nor
-its hold settled while it can still run.
+its hold settled while it can still run, nor without the event that tells of it.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,16 +16,27 @@ from gen_video.billing.service import LedgerService
 from gen_video.db.watch import announce
 from gen_video.errors import ServiceError
 from gen_video.generation import store
+from gen_video.generation.announcements import (
+    FileAddress,
+    NamedFile,
+    describe_end,
+    list_outputs,
+)
 from gen_video.generation.queueing import Queueing
 from gen_video.generation.states import JobState
 from gen_video.quotas.models import Hold
 from gen_video.quotas.service import QuotaService
+from gen_video.webhooks.event_log import EventLog
 
 AnyRow = Row[*tuple[Any, ...]]
 
 
 class Endings:
-    """Moves jobs to terminal states, with everything that belongs to it."""
+    """Moves jobs to terminal states, with everything that belongs to it.
+
+    Args:
+        file_address: Where events say that files are.
+    """
 
     def __init__(
         self,
@@ -33,8 +45,12 @@ class Endings:
         quotas: QuotaService,
         ledger: LedgerService,
         queueing: Queueing,
+        events: EventLog,
+        file_address: FileAddress,
     ) -> None:
         self._accounts = accounts
+        self._events = events
+        self._file_address = file_address
         self._queueing = queueing
         self._quotas = quotas
         self._ledger = ledger
@@ -49,17 +65,18 @@ class Endings:
         now: datetime,
         fence: int | None = None,
         is_unless_canceled: bool = False,
-        captured: int = 0,
+        files: Sequence[NamedFile] = (),
         error: ServiceError | None = None,
         used: timedelta | None = None,
         values: dict[str, object] | None = None,
     ) -> bool:
         """End a job if it still is in `source` (and under `fence`); tell whether it did.
 
-        `captured` units were delivered, the rest of the hold is released. `error` says why there
-        is no result; `used` is the device time of the attempt that ends, if there is one; `values`
-        are more columns of the job to set.
+        Each output among `files` is a unit that is charged, the rest of the hold is released.
+        `error` says why there is no result; `used` is the device time of the attempt that ends, if
+        there is one; `values` are more columns of the job to set.
         """
+        captured = len(list_outputs(files))
         row = store.conclude(
             connection,
             job_id=job_id,
@@ -68,13 +85,17 @@ class Endings:
             now=now,
             fence=fence,
             is_unless_canceled=is_unless_canceled,
-            values={"units_delivered": captured} | _error_values(error) | (values or {}),
+            values={"units_delivered": captured, "has_event": 1}
+            | _error_values(error)
+            | (values or {}),
         )
         if row is None:
             return False
         self._settle(connection, row, captured=captured, now=now)
         self._queueing.leave(connection, row, used=used)
         store.end_attempt(connection, job_id=job_id, fence=row.fence, outcome=target.value, now=now)
+        facts = describe_end(row, files, file_address=self._file_address)
+        self._events.record_job(connection, facts, webhook_url=row.webhook_url)
         announce(connection)
         return True
 

@@ -85,3 +85,12 @@ class JobCanceledError(LeaseLostError):
     code = "canceled"
     message_en = "The job {job_id} was canceled."
     message_zh = "任务 {job_id} 已取消。"
+
+
+class PoisonError(ServiceError):
+    """The job killed its engine again and again."""
+
+    code = "poison"
+    status = 500
+    message_en = "The job ended the engine {crashes} times and was given up: {reason}"
+    message_zh = "该任务导致生成引擎崩溃 {crashes} 次，已放弃：{reason}"

@@ -189,4 +189,4 @@ def _list_workers(connection: Connection, *, now: datetime) -> list[WorkerRow]:
 
 
 def _count_slots(workers: Sequence[WorkerRow], queue: str) -> int:
-    return sum(worker.slots for worker in workers if worker.serves(queue))
+    return sum(worker.slots for worker in workers if worker.is_working and worker.serves(queue))

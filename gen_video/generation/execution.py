@@ -4,7 +4,6 @@ The fencing number decides: a claim and a sweep move it, and every later step mu
 worker that was thought dead and comes back cannot change, charge or publish anything.
 """
 
-import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,33 +15,30 @@ from gen_video.db.watch import announce
 from gen_video.engines.catalogue import Catalogue
 from gen_video.engines.errors import EngineError
 from gen_video.errors import ServiceError
-from gen_video.generation import artifact_store, fair_store, job_reads, registry_store, store
+from gen_video.generation import (
+    artifact_store,
+    fair_store,
+    job_reads,
+    preview_store,
+    registry_store,
+    store,
+)
+from gen_video.generation.backoff import backoff
 from gen_video.generation.deliveries import public_names
 from gen_video.generation.endings import Endings
-from gen_video.generation.errors import JobCanceledError, LeaseLostError
+from gen_video.generation.errors import JobCanceledError, LeaseLostError, PoisonError
 from gen_video.generation.models import (
     ClaimedJob,
     Delivery,
-    FileRole,
     JobProgress,
     LeaseState,
+    NewPreview,
 )
 from gen_video.generation.shares import Choice, choose, order_queues
 from gen_video.generation.speeds import Speeds
 from gen_video.generation.states import JobState
 
 POISON_CRASHES = 3
-BACKOFF_SECONDS = 1.0
-MAX_BACKOFF_SECONDS = 60.0
-
-
-class PoisonError(ServiceError):
-    """The job killed its engine again and again."""
-
-    code = "poison"
-    status = 500
-    message_en = "The job ended the engine {crashes} times and was given up: {reason}"
-    message_zh = "该任务导致生成引擎崩溃 {crashes} 次，已放弃：{reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +153,14 @@ class ExecutionService:
             for queue in order
         ]
 
-    def renew(self, job: ClaimedJob, *, progress: JobProgress | None) -> LeaseState:
-        """Prolong the lease and write progress.
+    def renew(
+        self,
+        job: ClaimedJob,
+        *,
+        progress: JobProgress | None,
+        previews: Sequence[NewPreview] = (),
+    ) -> LeaseState:
+        """Prolong the lease and write progress and previews.
 
         Raises:
             LeaseLostError: The attempt is dead; stop at once and throw everything away.
@@ -176,6 +178,7 @@ class ExecutionService:
             )
             if row is None:
                 raise LeaseLostError(job_id=job.id)
+            preview_store.add(connection, job_id=job.id, previews=previews, now=now)
             announce(connection)
             return _lease_state(row.cancel_requested_at, row.deadline_at, now=now)
 
@@ -218,7 +221,7 @@ class ExecutionService:
                 fence=job.fence,
                 is_unless_canceled=True,
                 used=now - job.claimed_at,
-                captured=sum(delivery.role is FileRole.OUTPUT for delivery in deliveries),
+                files=tuple(zip(names, deliveries, strict=True)),
                 values={"committed_fence": job.fence, "expires_at": expires_at},
             )
             if is_won:
@@ -384,12 +387,6 @@ class ExecutionService:
 
 def _crashes(job: ClaimedJob, error: ServiceError) -> int:
     return job.crash_count + (isinstance(error, EngineError) and error.is_crash)
-
-
-def backoff(attempt: int) -> timedelta:
-    """Return how long to wait before the next attempt: doubling, with jitter, capped."""
-    seconds = min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2 ** (attempt - 1))
-    return timedelta(seconds=seconds * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
 
 def _lease_state(

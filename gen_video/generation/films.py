@@ -73,8 +73,15 @@ def video_task(
         guidance_scale=wanted.guidance_scale,
         seed=wanted.seed + scene,
         reference_image=reference,
+        previews=previews_of_scene(wanted, scene),
         attempt=attempt,
     )
+
+
+def previews_of_scene(wanted: VideoInput, scene: int) -> int:
+    """Return how many of a film's previews show a scene (from 0): all scenes share them."""
+    scenes = len(wanted.scenes)
+    return wanted.previews * (scene + 1) // scenes - wanted.previews * scene // scenes
 
 
 def video_parameters(wanted: VideoInput, *, software: str) -> dict[str, str]:
@@ -263,7 +270,9 @@ def scene_listener(
             progress.stage == "decoding" and not is_last
         )
         stage = "denoising" if is_between else progress.stage
-        on_progress(StepProgress(stage=stage, step=step, steps=wanted.all_steps))
+        on_progress(
+            StepProgress(stage=stage, step=step, steps=wanted.all_steps, preview=progress.preview)
+        )
 
     return listen
 

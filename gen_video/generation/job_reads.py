@@ -1,6 +1,7 @@
 """SQL that reads jobs. Every function takes the connection first and changes nothing."""
 
 import json
+import operator
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, fields
 from datetime import datetime
@@ -18,6 +19,7 @@ from gen_video.generation.models import (
     SceneInput,
     VideoInput,
 )
+from gen_video.generation.prompt_search import prompt_has
 from gen_video.generation.states import TERMINAL, JobKind, JobState
 from gen_video.generation.tables import IS_QUEUED, IS_RUNNING, jobs
 
@@ -31,15 +33,25 @@ def count_queued(connection: Connection, *, limit: int) -> int:
 
 
 def find_recent_twin(
-    connection: Connection, *, account_id: str, fingerprint: str, since: datetime
+    connection: Connection,
+    *,
+    account_id: str,
+    fingerprint: str,
+    since: datetime,
+    earliest: datetime,
 ) -> str | None:
-    """Return the newest job of this account with the same request, accepted since a moment."""
+    """Return the newest job of this account with the same request that may still be waited for.
+
+    It has not ended, or not before `since`: a client that waited long for an answer repeats its
+    request long after. Nothing older than `earliest` is looked at.
+    """
     found: str | None = connection.execute(
         select(jobs.c.id)
         .where(
             jobs.c.account_id == account_id,
-            jobs.c.created_at >= since,
             jobs.c.fingerprint == fingerprint,
+            jobs.c.created_at >= earliest,
+            or_(jobs.c.finished_at.is_(None), jobs.c.finished_at >= since),
         )
         .order_by(jobs.c.created_at.desc())
         .limit(1)
@@ -75,8 +87,13 @@ def list_rows(
     model: str | None = None,
     created_after: datetime | None = None,
     created_before: datetime | None = None,
+    oldest_first: bool = False,
+    search: str = "",
 ) -> list[AnyRow]:
-    """Return an account's jobs, newest first, from behind the cursor (created_at, id)."""
+    """Return an account's jobs in the order of their times, from behind (created_at, id).
+
+    `search` are words that their prompts have, all of them.
+    """
     conditions: list[ColumnElement[bool]] = [
         jobs.c.account_id == account_id,
         jobs.c.deleted_at.is_(None),
@@ -91,18 +108,22 @@ def list_rows(
         conditions.append(jobs.c.created_at >= created_after)
     if created_before is not None:
         conditions.append(jobs.c.created_at < created_before)
+    if search.strip():
+        conditions.append(prompt_has(connection, search))
     if after is not None:
         moment, job_id = after
+        is_behind = operator.gt if oldest_first else operator.lt
         conditions.append(
             or_(
-                jobs.c.created_at < moment,
-                and_(jobs.c.created_at == moment, jobs.c.id < job_id),
+                is_behind(jobs.c.created_at, moment),
+                and_(jobs.c.created_at == moment, is_behind(jobs.c.id, job_id)),
             )
         )
+    order = [jobs.c.created_at, jobs.c.id]
     statement = (
         select(jobs)
         .where(*conditions)
-        .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+        .order_by(*(order if oldest_first else [column.desc() for column in order]))
         .limit(limit)
     )
     return list(connection.execute(statement))

@@ -128,9 +128,10 @@ JobInput: TypeAlias = ImageInput | VideoInput
 
 
 class FileRole(StrEnum):
-    """What a finished file is to its job: what was asked for, or a still beside a video."""
+    """What a finished file is to its job: what was asked for, or a still beside it."""
 
     OUTPUT = "output"
+    THUMBNAIL = "thumbnail"
     POSTER = "poster"
     STRIP = "strip"
 
@@ -167,6 +168,11 @@ class Artifact:
         if self.num_frames is None or self.fps is None:
             return None
         return round(self.num_frames / self.fps, 3)
+
+
+def thumbnail_position(units: int, position: int) -> int:
+    """Return the place of a picture's thumbnail among a job's files: behind all pictures."""
+    return units + position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +233,19 @@ class Job:
     def outputs(self) -> tuple[Artifact, ...]:
         """Return the files that were asked for, in order."""
         return tuple(file for file in self.files if file.role == FileRole.OUTPUT)
+
+    def find_still(self, output: Artifact) -> Artifact | None:
+        """Return the picture that stands for an output in lists; None for a small picture."""
+        place = thumbnail_position(self.units, output.position)
+        return next(
+            (
+                file
+                for file in self.files
+                if file.role == FileRole.POSTER
+                or (file.role == FileRole.THUMBNAIL and file.position == place)
+            ),
+            None,
+        )
 
     @property
     def elapsed_seconds(self) -> float | None:
@@ -304,6 +323,18 @@ class JobSnapshot:
     steps: int
     fence: int = 0
     previews: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPreview:
+    """A small picture of unfinished work, not numbered yet."""
+
+    step: int
+    steps: int
+    mime: str
+    width: int
+    height: int
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,6 +87,9 @@ def purge_keys(connection: Connection, *, now: datetime) -> int:
     return connection.execute(delete(idempotency).where(idempotency.c.expires_at <= now)).rowcount
 
 
+WORKING = "running"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRow:
     """A worker's sign of life.
@@ -105,6 +108,12 @@ class WorkerRow:
     seen_at: datetime
     queues: tuple[str, ...] = ()
     slots: int = 1
+    started_at: datetime | None = None
+
+    @property
+    def is_working(self) -> bool:
+        """Tell whether it takes jobs, and is not draining or drained by an operator's order."""
+        return self.state == WORKING
 
     def serves(self, queue: str) -> bool:
         """Tell whether it takes jobs of a queue."""
@@ -159,6 +168,7 @@ def list_workers(connection: Connection, *, since: datetime) -> list[WorkerRow]:
             seen_at=row.seen_at,
             queues=tuple(json.loads(row.queues_json)),
             slots=row.slots,
+            started_at=row.started_at,
         )
         for row in rows
     ]

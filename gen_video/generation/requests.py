@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from gen_video.accounts.models import Plan
-from gen_video.engines.catalogue import Catalogue, ModelSpec, TaskKind
+from gen_video.engines.catalogue import Catalogue, ModelSpec
 from gen_video.errors import FieldProblem, InvalidRequestError
 from gen_video.generation.checks import (
+    MAX_PREVIEWS,
     MAX_SEED,
     given_or,
     has_visible_text,
@@ -22,11 +23,12 @@ from gen_video.generation.checks import (
     size_problems,
     text_problems,
 )
+from gen_video.generation.edit_checks import choose_strength, reference_problems
 from gen_video.generation.models import ImageInput
 from gen_video.generation.shares import Priority
 from gen_video.generation.states import JobKind
 
-REFERENCE_TYPES = ("scene", "face")
+MAX_COMPRESSION = 100
 LATER_FIELDS: dict[str, object] = {
     "priority": Priority.INTERACTIVE,
     "more_sha256": (),
@@ -140,7 +142,7 @@ def resolve_image(
         *_prompt_problems(request, spec),
         *size_problems(resolved.width, resolved.height, spec),
         *_range_problems(resolved, spec, plan),
-        *_reference_problems(request, spec),
+        *reference_problems(request, spec, catalogue),
         *_adapter_problems(request, spec, adapters),
         *metadata_problems(request.metadata),
         *_format_problems(request),
@@ -169,7 +171,6 @@ def work_of(resolved: ImageInput) -> int:
 def _fill(request: ImageRequest, spec: ModelSpec) -> ImageInput:
     defaults = spec.defaults
     has_reference = request.reference_sha256 is not None
-    strength = defaults.strength if request.strength is None else request.strength
     return ImageInput(
         prompt=request.prompt,
         negative_prompt=given_or(request.negative_prompt, defaults.negative_prompt),
@@ -181,7 +182,7 @@ def _fill(request: ImageRequest, spec: ModelSpec) -> ImageInput:
         n=request.n,
         output_format=request.output_format,
         model=spec.id,
-        strength=strength if has_reference else None,
+        strength=choose_strength(request, spec) if has_reference else None,
         reference_image_type=request.reference_image_type,
         loras=tuple(name for name in (request.character_lora, request.style_lora) if name),
         reference_bytes=request.reference_bytes,
@@ -217,40 +218,8 @@ def _range_problems(resolved: ImageInput, spec: ModelSpec, plan: Plan) -> list[F
         ("seed", resolved.seed, 0, MAX_SEED),
         ("n", resolved.n, 1, min(limits.max_n, plan.max_pictures)),
         ("strength", strength, 0.01, 1.0),
+        ("previews", resolved.previews, 0, MAX_PREVIEWS),
     )
-
-
-def _reference_problems(request: ImageRequest, spec: ModelSpec) -> list[FieldProblem]:
-    problems: list[FieldProblem] = []
-    if request.reference_sha256 is not None and TaskKind.IMAGE_TO_IMAGE not in spec.kinds:
-        problems.append(
-            problem(
-                "/reference_image",
-                "not_supported_by_model",
-                en=f"{spec.id} does not take a reference image; choose another model",
-                zh=f"{spec.id} 不支持参考图，请选择其他模型",
-            )
-        )
-    if request.reference_sha256 is None and request.strength is not None:
-        problems.append(
-            problem(
-                "/strength",
-                "needs_reference_image",
-                en="strength only has a meaning together with reference_image",
-                zh="strength 需要与 reference_image 一起使用",
-            )
-        )
-    kind = request.reference_image_type
-    if kind is not None and kind not in REFERENCE_TYPES:
-        problems.append(
-            problem(
-                "/reference_image_type",
-                "unknown_value",
-                en="reference_image_type must be scene or face",
-                zh="reference_image_type 只能是 scene 或 face",
-            )
-        )
-    return problems
 
 
 def _adapter_problems(
@@ -283,16 +252,27 @@ def _adapter_problems(
 
 
 def _format_problems(request: ImageRequest) -> list[FieldProblem]:
-    if request.output_format in list(OutputFormat):
+    if request.output_format not in list(OutputFormat):
+        return [
+            problem(
+                "/output_format",
+                "unknown_value",
+                en="output_format must be png, jpeg or webp",
+                zh="output_format 只能是 png、jpeg 或 webp",
+            )
+        ]
+    if request.output_compression is None:
         return []
-    return [
-        problem(
-            "/output_format",
-            "unknown_value",
-            en="output_format must be png, jpeg or webp",
-            zh="output_format 只能是 png、jpeg 或 webp",
-        )
-    ]
+    if request.output_format == OutputFormat.PNG:
+        return [
+            problem(
+                "/output_compression",
+                "needs_lossy_format",
+                en="output_compression is for jpeg and webp; set output_format, or leave it out",
+                zh="output_compression 仅用于 jpeg 和 webp，请设置 output_format 或去掉该字段",
+            )
+        ]
+    return outside_problems(("output_compression", request.output_compression, 0, MAX_COMPRESSION))
 
 
 def _work_problems(resolved: ImageInput, plan: Plan) -> list[FieldProblem]:

@@ -5,6 +5,7 @@ progress out and cancellation in; when it cannot renew for half a lease it stops
 before anybody else may start the job.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from gen_video.generation.models import (
     VideoInput,
 )
 from gen_video.generation.pictures import PictureWork
+from gen_video.generation.preview_tray import PreviewTray
 from gen_video.generation.states import JobState
 from gen_video.storage.objects import ObjectStore
 
@@ -95,6 +97,7 @@ class Heartbeat:
         self._stop_engine = stop_engine
         self._lease_seconds = execution.lease.total_seconds()
         self._progress: JobProgress | None = None
+        self._previews = PreviewTray()
         self._written: JobProgress | None = None
         self._renewed_at = self._looked_at = time.monotonic()
         self._is_over = threading.Event()
@@ -108,9 +111,19 @@ class Heartbeat:
     def __exit__(self, *_error: object) -> None:
         self._is_over.set()
         self._thread.join()
+        self._write_last_previews()
+
+    def _write_last_previews(self) -> None:
+        """Write what came since the last beat: of a short job these may be all there are."""
+        previews = self._previews.peek()
+        if previews and self.reason is None:
+            with contextlib.suppress(ServiceError):  # whoever ends the job finds out why
+                self._execution.renew(self._job, progress=self._progress, previews=previews)
 
     def report(self, progress: StepProgress) -> None:
         """Take note of the engine's progress; written out at most four times a second."""
+        if progress.preview is not None:
+            self._previews.add(progress.preview, step=progress.step, steps=progress.steps)
         self._progress = JobProgress(stage=progress.stage, step=progress.step, steps=progress.steps)
 
     def stop(self, reason: StopReason) -> None:
@@ -153,8 +166,10 @@ class Heartbeat:
         now = time.monotonic()
         progress = self._progress
         is_due = now - self._renewed_at > self._lease_seconds / RENEWALS_PER_LEASE
-        if progress != self._written or is_due:
-            state = self._execution.renew(self._job, progress=progress)
+        previews = self._previews.peek()
+        if progress != self._written or previews or is_due:
+            state = self._execution.renew(self._job, progress=progress, previews=previews)
+            self._previews.drop(len(previews))
             self._written, self._renewed_at, self._looked_at = progress, now, now
             return state
         if now - self._looked_at > LOOK_EVERY_SECONDS:

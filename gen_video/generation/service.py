@@ -13,7 +13,7 @@ from gen_video.accounts.models import Caller
 from gen_video.db.database import Database
 from gen_video.db.watch import announce
 from gen_video.errors import NotFoundError
-from gen_video.generation import artifact_store, estimates, job_reads, store
+from gen_video.generation import artifact_store, estimates, job_reads, preview_store, store
 from gen_video.generation.dispatch import Announcer, NoAnnouncer
 from gen_video.generation.endings import Endings
 from gen_video.generation.errors import (
@@ -23,7 +23,7 @@ from gen_video.generation.errors import (
     JobNotFoundError,
     JobUnfinishedError,
 )
-from gen_video.generation.models import Artifact, Job, JobPage, JobSnapshot, Submission
+from gen_video.generation.models import Artifact, Job, JobPage, JobSnapshot, Preview, Submission
 from gen_video.generation.states import JobKind, JobState
 from gen_video.generation.submission import Request, RetryHints, Submitter
 from gen_video.ids import is_id
@@ -127,8 +127,12 @@ class JobService:
         model: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
+        oldest_first: bool = False,
+        search: str = "",
     ) -> JobPage:
-        """Return a page of jobs, newest first, from behind the job `after`.
+        """Return a page of jobs, newest first unless told otherwise, from behind the job `after`.
+
+        `search` are words that their prompts have, all of them.
 
         Raises:
             JobNotFoundError: `after` names no job of this caller.
@@ -148,6 +152,8 @@ class JobService:
                 model=model,
                 created_after=created_after,
                 created_before=created_before,
+                oldest_first=oldest_first,
+                search=search,
             )
             jobs = [job_reads.parse_job(row) for row in rows[:size]]
             outputs = artifact_store.list_of_jobs(connection, [job.id for job in jobs])
@@ -204,6 +210,7 @@ class JobService:
             store.mark_deleted(connection, job_id=job_id, now=self._database.now(connection))
             artifact_ids = [artifact.id for artifact in job.files]
             artifact_store.end(connection, artifact_ids=artifact_ids, state="deleted")
+            preview_store.forget_of(connection, job_id)
 
         self._database.write(work)
         for artifact in job.files:
@@ -247,6 +254,15 @@ class JobService:
     def read_snapshots(self, job_ids: Sequence[str]) -> dict[str, JobSnapshot]:
         """Return what waiting clients watch, by job id."""
         return self._database.read(lambda connection: job_reads.read_snapshots(connection, job_ids))
+
+    def list_previews(self, job_id: str, *, after: int = 0) -> tuple[Preview, ...]:
+        """Return a job's previews with numbers larger than `after`, in order.
+
+        Whoever calls has checked that the job may be seen.
+        """
+        return self._database.read(
+            lambda connection: preview_store.list_of(connection, job_id, after=after)
+        )
 
     def _cursor(
         self, connection: Connection, caller: Caller, after: str | None

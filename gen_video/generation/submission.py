@@ -31,6 +31,7 @@ from gen_video.generation.video_requests import VideoRequest, resolve_video
 from gen_video.ids import new_id
 from gen_video.quotas.service import QuotaService
 from gen_video.storage.objects import ObjectStore, object_key
+from gen_video.webhooks.urls import UrlRules
 
 IDEMPOTENCY_HOURS = 72
 TWIN_MINUTES = 10
@@ -73,7 +74,11 @@ class _TwinFoundError(Exception):
 
 
 class Submitter:
-    """Admits jobs."""
+    """Admits jobs.
+
+    Args:
+        webhook_rules: What addresses a request may name to be told at.
+    """
 
     def __init__(
         self,
@@ -88,8 +93,10 @@ class Submitter:
         queueing: Queueing,
         queue_limit: int,
         deadline: timedelta,
+        webhook_rules: UrlRules,
     ) -> None:
         self._database = database
+        self._webhook_rules = webhook_rules
         self._accounts = accounts
         self._quotas = quotas
         self._ledger = ledger
@@ -200,6 +207,8 @@ class Submitter:
         return Admission(job_id=stored.job_id, is_replayed=True)
 
     def _resolve(self, caller: Caller, request: Request) -> JobInput:
+        if request.webhook_url is not None:
+            self._webhook_rules.require(request.webhook_url, pointer="/webhook")
         if isinstance(request, VideoRequest):
             return resolve_video(request, catalogue=self._catalogue, plan=caller.plan)
         return resolve_image(
@@ -256,6 +265,7 @@ class Submitter:
             reference_key=reference_key,
             window_date=hold.window_date,
             is_key_limited=int(hold.is_key_limited),
+            webhook_url=request.webhook_url,
             **asdict(placement),
         )
         position = Position(
@@ -367,11 +377,13 @@ class Submitter:
         # first request of the pair is either visible here or will see this one.
         if hints.idempotency_key is not None or hints.retry_count <= 0:
             return
+        since = now - timedelta(minutes=TWIN_MINUTES)
         twin = job_reads.find_recent_twin(
             connection,
             account_id=caller.account_id,
             fingerprint=fingerprint,
-            since=now - timedelta(minutes=TWIN_MINUTES),
+            since=since,
+            earliest=since - self._deadline,
         )
         if twin is not None:
             raise _TwinFoundError(twin)

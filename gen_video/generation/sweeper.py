@@ -12,7 +12,13 @@ from sqlalchemy import Connection
 
 from gen_video.db.database import Database
 from gen_video.errors import ServiceError
-from gen_video.generation import artifact_store, job_reads, registry_store, store
+from gen_video.generation import (
+    artifact_store,
+    job_reads,
+    preview_store,
+    registry_store,
+    store,
+)
 from gen_video.generation.endings import AnyRow, Endings
 from gen_video.generation.estimates import WORKER_SILENT_AFTER
 from gen_video.generation.mending import QueueMender
@@ -30,6 +36,8 @@ ORPHAN_AGE = timedelta(hours=1)
 ORPHAN_SWEEP_SECONDS = 600.0
 WORKER_FORGOTTEN_AFTER = timedelta(minutes=10)
 RATES_KEPT = timedelta(minutes=10)
+PREVIEWS_KEPT = timedelta(minutes=10)
+"""After a job's end: its watchers have the finished file by then."""
 
 log = structlog.get_logger(__name__)
 
@@ -95,6 +103,7 @@ class Sweeper:
         )
         self._complete_deletions()
         self._drop_references()
+        self._forget_previews()
         self._purge()
         self._purge_rates()
         if any(report.counts.values()):
@@ -287,6 +296,19 @@ class Sweeper:
         for key in unknown:
             self._objects.delete(key)
         return len(unknown)
+
+    def _forget_previews(self) -> None:
+        def find(connection: Connection) -> list[str]:
+            before = self._database.now(connection) - PREVIEWS_KEPT
+            return preview_store.list_outdated(connection, before=before, limit=BATCH)
+
+        def forget(connection: Connection) -> None:
+            before = self._database.now(connection) - PREVIEWS_KEPT
+            preview_store.forget_outdated(connection, outdated, before=before)
+
+        outdated = self._database.read(find)
+        if outdated:
+            self._database.write(forget)
 
     def _purge_rates(self) -> None:
         def work(connection: Connection) -> bool:

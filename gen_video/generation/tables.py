@@ -1,4 +1,4 @@
-"""Tables of the generation slice: jobs, attempts, artifacts, shares, idempotency keys, workers."""
+"""Tables of the generation slice: jobs and all that belongs to them, workers and their orders."""
 
 from sqlalchemy import (
     BigInteger,
@@ -96,6 +96,9 @@ jobs = Table(
     Column("passed_at", UtcTime),
     Column("dispatched_at", UtcTime),
     Column("previews", Integer, nullable=False, server_default="0"),
+    # Whose end is told to this address only; and whether the code that ended the job writes events.
+    Column("webhook_url", Text),
+    Column("has_event", Integer, nullable=False, server_default="0"),
     CheckConstraint(f"({_IS_TERMINAL}) = (finished_at IS NOT NULL)", name="terminal_is_finished"),
     CheckConstraint(f"NOT ({_IS_TERMINAL}) OR lease_owner IS NULL", name="terminal_has_no_lease"),
     CheckConstraint("(state = 'running') = (lease_owner IS NOT NULL)", name="running_is_leased"),
@@ -252,4 +255,26 @@ chores = Table(
     metadata,
     Column("name", String(40), primary_key=True),
     Column("due_at", UtcTime, nullable=False),
+)
+
+worker_orders = Table(
+    "worker_orders",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("worker_id", String(80), nullable=False),
+    Column("action", String(10), nullable=False),
+    Column("model", String(120)),
+    Column("state", String(10), nullable=False),
+    Column("answer", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    CheckConstraint("state IN ('pending', 'done', 'failed')", name="known_state"),
+    CheckConstraint("(state = 'pending') = (ended_at IS NULL)", name="ended_is_over"),
+    Index(
+        "ix_worker_orders_pending",
+        "worker_id",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
+    Index(None, "created_at"),
 )

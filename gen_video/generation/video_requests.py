@@ -13,6 +13,7 @@ from gen_video.engines.catalogue import Catalogue, ModelSpec, TaskKind
 from gen_video.engines.sizes import choose_sampling_size
 from gen_video.errors import FieldProblem, InvalidRequestError, ServiceError
 from gen_video.generation.checks import (
+    MAX_PREVIEWS,
     MAX_SEED,
     given_or,
     has_visible_text,
@@ -350,6 +351,7 @@ def _range_problems(resolved: VideoInput, spec: ModelSpec) -> list[FieldProblem]
         ("num_inference_steps", resolved.num_inference_steps, limits.min_steps, limits.max_steps),
         ("guidance_scale", resolved.guidance_scale, 0.0, limits.max_guidance_scale),
         ("seed", resolved.seed, 0, MAX_SEED),
+        ("previews", resolved.previews, 0, MAX_PREVIEWS),
     )
 
 

@@ -1,12 +1,12 @@
-"""Decodes one untrusted image from standard input to a plain PNG on standard output.
+"""Decodes one untrusted image or mask from standard input to a plain PNG on standard output.
 
 Runs as a process of its own under limits of memory and time: whatever a hostile file does, it
 does it here. Started by path, it imports nothing of the service, and it gets no environment.
 
-    python -I decode_child.py PNG|JPEG|WEBP MAX_PIXELS < untrusted > plain.png
+    python -I decode_child.py PNG|JPEG|WEBP MAX_PIXELS WIDTH HEIGHT [mask] < untrusted > plain.png
 
 Exit code 0: done; 65: the file cannot be decoded; 66, or killed by a signal: it went over a
-limit; anything else: our own fault.
+limit; 67: a mask that marks nothing; anything else: our own fault.
 """
 
 import io
@@ -23,6 +23,8 @@ MEMORY_BYTES = 1024**3
 CPU_SECONDS = 5
 UNDECODABLE = 65
 TOO_HEAVY = 66
+EMPTY_MASK = 67
+HALF = 128
 PNG_COMPRESSION = 1
 OPENERS: dict[str, Callable[[IO[bytes]], ImageFile.ImageFile]] = {
     "PNG": PngImagePlugin.PngImageFile,
@@ -33,12 +35,21 @@ OPENERS: dict[str, Callable[[IO[bytes]], ImageFile.ImageFile]] = {
 GREY_16 = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-def main(kind: str, max_pixels: int, cover: tuple[int, int]) -> int:
+class EmptyMaskError(Exception):
+    """A mask marks nothing."""
+
+
+def main(kind: str, max_pixels: int, cover: tuple[int, int], *, is_mask: bool) -> int:
     """Decode, normalise, encode."""
     limit_resources()
     data = sys.stdin.buffer.read()
     try:
-        plain = to_plain_png(data, kind=kind, max_pixels=max_pixels, cover=cover)
+        if is_mask:
+            plain = to_mask_png(data, kind=kind, max_pixels=max_pixels)
+        else:
+            plain = to_plain_png(data, kind=kind, max_pixels=max_pixels, cover=cover)
+    except EmptyMaskError:
+        return EMPTY_MASK
     except MemoryError:
         return TOO_HEAVY
     except Exception:  # noqa: BLE001 - any other failure on untrusted bytes has the same answer
@@ -74,16 +85,47 @@ def to_plain_png(
     Raises:
         Exception: Whatever Pillow raises for a file that it cannot decode.
     """
-    with OPENERS[kind](io.BytesIO(data)) as image:
-        if image.width * image.height > max_pixels:
-            raise ValueError("more pixels than the header said")
-        image.load()
-        plain = on_white(upright(image))
+    plain = on_white(decode(data, kind=kind, max_pixels=max_pixels))
     if all(cover):
         scale = max(cover[0] / plain.width, cover[1] / plain.height)
         if scale < 1:
             size = (math.ceil(plain.width * scale), math.ceil(plain.height * scale))
             plain = plain.resize(size, Image.Resampling.LANCZOS)
+    return encode(plain)
+
+
+def to_mask_png(data: bytes, *, kind: str, max_pixels: int) -> bytes:
+    """Return a mask as a PNG of black and white: white is to be drawn anew.
+
+    Where the file has anything transparent, that is white; else what is light in it.
+
+    Raises:
+        EmptyMaskError: Nothing would be white.
+        Exception: Whatever Pillow raises for a file that it cannot decode.
+    """
+    image = decode(data, kind=kind, max_pixels=max_pixels)
+    marks = on_white(image).convert("L")
+    if image.has_transparency_data:
+        clear = ImageOps.invert(image.convert("RGBA").getchannel("A"))
+        if any(clear.histogram()[HALF:]):
+            marks = clear
+    marks = marks.point(lambda value: 255 if value >= HALF else 0)
+    if marks.getbbox() is None:
+        raise EmptyMaskError
+    return encode(marks)
+
+
+def decode(data: bytes, *, kind: str, max_pixels: int) -> Image.Image:
+    """Return the first frame, upright."""
+    with OPENERS[kind](io.BytesIO(data)) as image:
+        if image.width * image.height > max_pixels:
+            raise ValueError("more pixels than the header said")
+        image.load()
+        return upright(image)
+
+
+def encode(plain: Image.Image) -> bytes:
+    """Return a PNG that holds nothing but pixels."""
     plain.info.clear()
     buffer = io.BytesIO()
     plain.save(buffer, "PNG", compress_level=PNG_COMPRESSION)
@@ -113,4 +155,12 @@ def on_white(image: Image.Image) -> Image.Image:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), (int(sys.argv[3]), int(sys.argv[4]))))
+    arguments = sys.argv[1:]
+    sys.exit(
+        main(
+            arguments[0],
+            int(arguments[1]),
+            (int(arguments[2]), int(arguments[3])),
+            is_mask="mask" in arguments[4:],
+        )
+    )

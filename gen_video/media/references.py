@@ -30,7 +30,7 @@ DECODERS = 2
 PNG_OVERHEAD_BYTES = 2**20
 DECODE_CHILD = Path(__file__).with_name("decode_child.py")
 """Started by path and never imported: this process has no image decoder in it."""
-UNDECODABLE, TOO_HEAVY = 65, 66
+UNDECODABLE, TOO_HEAVY, EMPTY_MASK = 65, 66, 67
 """The child's exit codes."""
 MEBIBYTE = 2**20
 MEGAPIXEL = 10**6
@@ -111,14 +111,8 @@ def sanitize_reference(
         ServiceUnavailableError: The decoder cannot be started, or is too busy.
     """
     limits = limits or ReferenceLimits()
-    if not data:
-        raise InvalidImageError(
-            reason="the file is empty; please choose another", reason_zh="文件为空，请重新选择"
-        )
-    if len(data) > limits.max_bytes:
-        raise ImageTooLargeError(found=_mebibytes(len(data)), limit=_mebibytes(limits.max_bytes))
-    header = _check_header(data, limits)
-    png = _decode_apart(data, kind=header.kind, max_pixels=limits.max_pixels, cover=cover)
+    header = check_header(data, limits)
+    png = decode_apart(data, kind=header.kind, max_pixels=limits.max_pixels, cover=cover)
     plain = read_header(png)
     if plain is None:
         raise _damaged()
@@ -126,7 +120,32 @@ def sanitize_reference(
     return Reference(png=png, width=plain.width, height=plain.height, sha256=sha256)
 
 
-def _check_header(data: bytes, limits: ReferenceLimits) -> ImageHeader:
+class EmptyMaskError(ServiceError):
+    """A mask marks nothing that could be drawn anew."""
+
+    code = "mask_empty"
+    status = 422
+    message_en = (
+        "The mask marks nothing: make white (or transparent) what is to be drawn anew and black"
+        " (or opaque) what stays."
+    )
+    message_zh = "mask 未标出任何区域：需重绘处应为白色（或透明），保留处应为黑色（或不透明）。"
+
+
+def check_header(data: bytes, limits: ReferenceLimits) -> ImageHeader:
+    """Return what a file's header says, if it is within the limits.
+
+    Raises:
+        UnsupportedImageError: Not a PNG, JPEG or WebP file.
+        ImageTooLargeError: Too many bytes or pixels.
+        InvalidImageError: Empty, damaged or unusable.
+    """
+    if not data:
+        raise InvalidImageError(
+            reason="the file is empty; please choose another", reason_zh="文件为空，请重新选择"
+        )
+    if len(data) > limits.max_bytes:
+        raise ImageTooLargeError(found=_mebibytes(len(data)), limit=_mebibytes(limits.max_bytes))
     try:
         header = read_header(data)
     except DamagedHeaderError as error:
@@ -157,13 +176,28 @@ def _check_size(header: ImageHeader, limits: ReferenceLimits) -> None:
         )
 
 
-def _decode_apart(
-    data: bytes, *, kind: str, max_pixels: int, cover: tuple[int, int] | None
+def decode_apart(
+    data: bytes,
+    *,
+    kind: str,
+    max_pixels: int,
+    cover: tuple[int, int] | None = None,
+    is_mask: bool = False,
 ) -> bytes:
+    """Return a plain PNG of a file whose header was checked, decoded in a process of its own.
+
+    Raises:
+        InvalidImageError: It cannot be decoded.
+        EmptyMaskError: It is a mask and marks nothing.
+        ServiceUnavailableError: The decoder cannot be started, or is too busy.
+    """
+    arguments = [kind, str(max_pixels), *map(str, cover or (0, 0)), *(["mask"] * is_mask)]
     with _decoder_slot():
-        code, png = _run_child(data, kind=kind, max_pixels=max_pixels, cover=cover or (0, 0))
+        code, png = _run_child(data, arguments, max_pixels=max_pixels)
     if code == 0 and png.startswith(PNG_SIGNATURE):
         return png
+    if code == EMPTY_MASK:
+        raise EmptyMaskError
     if code in {0, UNDECODABLE}:
         raise _damaged()
     if code < 0 or code == TOO_HEAVY:
@@ -184,15 +218,13 @@ def _decoder_slot() -> Iterator[None]:
         _decoders.release()
 
 
-def _run_child(
-    data: bytes, *, kind: str, max_pixels: int, cover: tuple[int, int]
-) -> tuple[int, bytes]:
+def _run_child(data: bytes, arguments: list[str], *, max_pixels: int) -> tuple[int, bytes]:
     """Return the child's exit code (negative: the signal that ended it) and its output."""
     most_bytes = 3 * max_pixels + PNG_OVERHEAD_BYTES
     try:
         # Its own process group: Ctrl-C in a terminal must not fail requests that are draining.
         child = subprocess.Popen(  # noqa: S603 - our own script, and no shell
-            [sys.executable, "-I", str(DECODE_CHILD), kind, str(max_pixels), *map(str, cover)],
+            [sys.executable, "-I", str(DECODE_CHILD), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

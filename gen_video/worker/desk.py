@@ -55,6 +55,18 @@ class Desk:
         except IndexError:
             return self._slots.give_back if self._slots.take() else None
 
+    def dismiss(self) -> None:
+        """Let go of the wake-ups that no loop has taken: the database keeps the jobs."""
+        while self._errands:
+            try:
+                self._errands.popleft().set()
+            except IndexError:
+                return
+
+    def occupy(self) -> Callable[[], None] | None:
+        """Take a slot without working in it; return what gives it back, None without a free one."""
+        return self._slots.give_back if self._slots.take() else None
+
     def close(self) -> None:
         """Let go of every wake-up that still waits for a loop."""
         self._is_closed.set()

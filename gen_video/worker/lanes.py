@@ -79,6 +79,21 @@ class Lanes:
         for loop in self._loops:
             loop.stop()
 
+    def rest(self) -> None:
+        """Claim nothing until `resume`; running jobs are finished."""
+        for loop in self._loops:
+            loop.rest()
+
+    def resume(self) -> None:
+        """Claim jobs again."""
+        for loop in self._loops:
+            loop.resume()
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether no job runs."""
+        return all(loop.is_idle for loop in self._loops)
+
     def wait_until_idle(self, timeout_seconds: float) -> bool:
         """Wait for the running jobs to end; False when the time ran out."""
         until = time.monotonic() + timeout_seconds

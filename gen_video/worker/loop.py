@@ -15,6 +15,7 @@ from gen_video.wiring import Services
 from gen_video.worker.desk import Desk
 
 SIGN_OF_LIFE_SECONDS = 5.0
+REST_SECONDS = 1.0
 DATABASE_PAUSE_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
@@ -47,6 +48,7 @@ class WorkerLoop:
         self._is_stopping = threading.Event()
         self._is_idle = threading.Event()
         self._is_idle.set()
+        self._is_resting = threading.Event()
         self._profile = profile
         self._desk = desk
         self._resident = resident
@@ -56,6 +58,7 @@ class WorkerLoop:
     def run(self) -> None:
         """Work until `stop`; the running job is finished or given back before this returns."""
         while not self._is_stopping.is_set():
+            self._rest()
             self._look()
             self._wake.wait(self._idle_seconds())
             self._wake.clear()
@@ -65,6 +68,21 @@ class WorkerLoop:
         self._is_stopping.set()
         self._wake.set()
 
+    def rest(self) -> None:
+        """Claim nothing until `resume`; the running job is finished."""
+        self._is_resting.set()
+        self._wake.set()
+
+    def resume(self) -> None:
+        """Claim jobs again."""
+        self._is_resting.clear()
+        self._wake.set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether no job runs."""
+        return self._is_idle.is_set()
+
     def wait_until_idle(self, timeout_seconds: float) -> bool:
         """Wait for the running job to end; False when the time ran out."""
         return self._is_idle.wait(timeout_seconds)
@@ -72,6 +90,17 @@ class WorkerLoop:
     def give_back(self) -> None:
         """Stop the running job and return it to the queue."""
         self._runner.stop_for_drain()
+
+    def _rest(self) -> None:
+        """Rest while told to, in a slot: a broker's wake-ups then go to other workers."""
+        leave: Callable[[], None] | None = None
+        while self._is_resting.is_set() and not self._is_stopping.is_set():
+            self._desk.dismiss()
+            leave = leave or self._desk.occupy()
+            self._wake.wait(REST_SECONDS)
+            self._wake.clear()
+        if leave is not None:
+            leave()
 
     def _look(self) -> None:
         end = self._desk.begin()
@@ -89,7 +118,7 @@ class WorkerLoop:
         # Busy before the claim: a drain that begins in between must find the job.
         self._is_idle.clear()
         try:
-            if self._is_stopping.is_set():  # since the caller looked
+            if self._is_stopping.is_set() or self._is_resting.is_set():  # since the caller looked
                 return False
             job = self._claim()
             if job is not None:

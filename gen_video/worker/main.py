@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -22,13 +23,16 @@ from gen_video.queues.wakeups import WakeUpListener
 from gen_video.settings import Settings
 from gen_video.telemetry.logs import configure_logging
 from gen_video.wiring import Services, build_services
+from gen_video.worker.courier import build_courier
 from gen_video.worker.desk import Desk
 from gen_video.worker.lanes import Lanes, choose_models, new_worker_id
 from gen_video.worker.loop import SIGN_OF_LIFE_SECONDS, WorkerLoop
 from gen_video.worker.metrics_port import open_metrics_port
+from gen_video.worker.orders import ABOUT_MODELS, AT_ONCE, OrderBook
 
 KILL_GRACE_SECONDS = 8.0
 LISTENER_STOP_SECONDS = 3.0
+PURGE_SECONDS = 600.0
 IDLE_LOOK_SECONDS = 1.0
 LISTENING_LOOK_SECONDS = 5.0
 """A wake-up that was lost costs at most this."""
@@ -91,13 +95,24 @@ class Worker:
         self._services = services
         self._engines = list(engines)
         self._is_over = threading.Event()
+        self._purge_at = 0.0
         self._specs = choose_models(services.catalogue, settings.worker_pools)
         self._models = tuple(spec.id for spec in self._specs)
         self._worker_id = new_worker_id()
         self._listeners: list[WakeUpListener] = []
         self._desks: dict[JobKind, Desk] = {}
+        self._courier = build_courier(services, self._worker_id)
         self.lanes = Lanes([loop for kind in JobKind for loop in self._build_lane(kind)])
         self.profile = self._profile([queue for kind in JobKind for queue in self._queues(kind)])
+        self._orders = OrderBook(
+            services.workforce,
+            worker_id=self._worker_id,
+            lanes=self.lanes,
+            engines=self._engines,
+            catalogue=services.catalogue,
+            tell=lambda: self._guarded("sign_of_life_failed", self._give_sign),
+            load_seconds=settings.engine_load_seconds,
+        )
 
     def run(self) -> int:
         """Work until told to stop, then drain; return the exit code."""
@@ -110,6 +125,10 @@ class Worker:
         sides = [
             threading.Thread(target=self._sweep, name="sweeper", daemon=True),
             threading.Thread(target=self._give_signs, name="signs-of-life", daemon=True),
+            *(
+                threading.Thread(target=self._orders.run, args=(kinds,), name=name, daemon=True)
+                for name, kinds in (("orders", AT_ONCE), ("model-orders", ABOUT_MODELS))
+            ),
         ]
         for side in sides:
             side.start()
@@ -118,10 +137,15 @@ class Worker:
             open_metrics_port(settings.host, settings.worker_metrics_port, self._services.metrics)
         self._warm_up()
         self.listen()
+        if self._courier is not None:
+            self._courier.start()
         log.info("worker_started", worker_id=self._worker_id, queues=self.profile.queues)
         self.lanes.run()
         self.stop_listening()
+        if self._courier is not None:
+            self._courier.close(settings.drain_seconds)
         self._is_over.set()
+        self._orders.stop()
         for side in sides:
             side.join(timeout=SIGN_OF_LIFE_SECONDS)
         self._say_goodbye()
@@ -132,6 +156,8 @@ class Worker:
         """Finish the running jobs within the drain time, else give them back."""
         self.lanes.stop()
         self.stop_listening()
+        if self._courier is not None:
+            self._courier.stop()
         if not self.lanes.wait_until_idle(self._services.settings.drain_seconds):
             self.lanes.give_back()
             self.lanes.wait_until_idle(KILL_GRACE_SECONDS)
@@ -240,6 +266,12 @@ class Worker:
         seconds = self._services.settings.sweep_seconds
         while not self._is_over.wait(seconds):
             self._guarded("sweep_failed", lambda: self._sweep_once(seconds))
+            self._guarded("events_not_purged", self._purge_events)
+
+    def _purge_events(self) -> None:
+        if time.monotonic() >= self._purge_at:
+            self._purge_at = time.monotonic() + PURGE_SECONDS
+            self._services.events.purge()
 
     def _sweep_once(self, every_seconds: float) -> None:
         report = self._services.sweeper.sweep_if_due(every_seconds)
@@ -260,7 +292,7 @@ class Worker:
             host=socket.gethostname(),
             pid=os.getpid(),
             resident=sorted(resident),
-            state="running",
+            state=self._orders.state,
         )
 
     def _say_goodbye(self) -> None:

@@ -7,12 +7,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gen_video.egress.fetch import EgressClient, create_ssl_context
 from gen_video.egress.fetcher import UrlRefusedError, UrlUnreachableError
+from gen_video.egress.post import EgressPoster
+from gen_video.egress.targets import parse_target
 from tests.egress.internet import EVERY_PORT, PUBLIC, Internet
 from tests.egress.servers import Served, redirect, response, serve
 
@@ -130,3 +133,19 @@ def test_the_deadline_holds_for_a_handshake_that_never_ends() -> None:
             client.fetch(url, max_bytes=1, accept=("*/*",))
 
     assert time.monotonic() - started < 20
+
+
+@needs_openssl
+def test_a_body_is_posted_only_under_a_trusted_certificate(certificate: Path) -> None:
+    target = parse_target(f"https://{NAME}/")
+    with serve_tls(certificate, []) as served:
+        internet = Internet(names={NAME: [[PUBLIC]]}, port=served.port)
+        trusted = ssl.create_default_context(cafile=str(certificate))
+        make = partial(EgressPoster, resolve=internet.resolve, connect=internet.connect)
+        answer = make(ssl_context=trusted).post(target, b"secret", [])
+        with pytest.raises(UrlUnreachableError) as unreachable:
+            make().post(target, b"secret", [])
+
+    assert answer.status_code == 200
+    assert unreachable.value.facts["kind"] == "tls_failed"
+    assert len(served.heads) == 1

@@ -56,6 +56,23 @@ def test_a_loaded_model_is_resident(driver: Driver) -> None:
     wait_until(lambda: driver.host.resident_models() == (TEST_DOUBLE,))
 
 
+def test_an_unloaded_model_leaves_and_comes_back_when_it_is_asked_for(driver: Driver) -> None:
+    assert driver.works()
+    wait_until(lambda: driver.host.resident_models() == (TEST_DOUBLE,))
+
+    driver.host.unload(TEST_DOUBLE)
+
+    wait_until(lambda: driver.host.resident_models() == ())
+    assert driver.works()
+
+
+def test_a_model_that_cannot_be_warmed_says_why(driver: Driver) -> None:
+    driver.host.warm("no-such-model")
+
+    wait_until(lambda: driver.host.why_not_loaded("no-such-model") is not None)
+    assert driver.host.why_not_loaded(TEST_DOUBLE) is None
+
+
 def test_a_cancel_ends_a_task_within_a_step_and_spares_the_child(driver: Driver) -> None:
     assert driver.works()
     pid, driver.cancel_at = driver.pid, 1

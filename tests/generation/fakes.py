@@ -177,12 +177,20 @@ class FakeEngine(Engine):
             self._is_resumed.set()
 
     @override
+    def unload(self, model_id: str) -> None:
+        self.warmed = [model for model in self.warmed if model != model_id]
+
+    @override
     def warm(self, model_id: str) -> None:
         self.warmed.append(model_id)
 
     @override
     def resident_models(self) -> tuple[str, ...]:
-        return ("sketch",)
+        return tuple({"sketch": 0} | dict.fromkeys(self.warmed, 0))
+
+    @override
+    def why_not_loaded(self, model_id: str) -> str | None:
+        return None
 
     @override
     def close(self) -> None:

@@ -35,6 +35,8 @@ from gen_video.generation.tables import job_attempts, jobs
 from gen_video.quotas.models import KindQuota
 from gen_video.quotas.service import QuotaService
 from gen_video.storage.objects import ObjectStore, object_key
+from gen_video.webhooks.event_log import EventLog
+from gen_video.webhooks.urls import UrlRules
 from tests.generation.fakes import FlakyDatabase
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -45,6 +47,7 @@ RETENTION = timedelta(days=30)
 SWEEP_GRACE = timedelta(seconds=10)
 PATIENCE = timedelta(seconds=30)
 BATCH_AGEING = timedelta(minutes=10)
+WEBHOOK_RULES = UrlRules()
 DAY = "2026-03-10"
 QUEUES = ("default.image", "default.video")
 
@@ -122,6 +125,7 @@ class Studio:
     execution: ExecutionService
     sweeper: Sweeper
     auditor: AuditService
+    events: EventLog
 
     def new_caller(
         self, name: str = "ada", *, plan_id: str = "free", images_per_day: int | None = None
@@ -271,7 +275,8 @@ def open_studio(
     ledger = LedgerService()
     speeds = Speeds()
     queueing = Queueing(accounts=accounts, catalogue=catalogue, speeds=speeds)
-    endings = Endings(accounts=accounts, quotas=quotas, ledger=ledger, queueing=queueing)
+    events = EventLog(database, rules=WEBHOOK_RULES)
+    endings = _build_endings(accounts, quotas, ledger, queueing, events)
     submitter = Submitter(
         database=database,
         accounts=accounts,
@@ -283,6 +288,7 @@ def open_studio(
         queueing=queueing,
         queue_limit=queue_limit,
         deadline=DEADLINE,
+        webhook_rules=WEBHOOK_RULES,
     )
     return Studio(
         database=database,
@@ -312,6 +318,25 @@ def open_studio(
             quotas=quotas,
             ledger=ledger,
             objects=objects,
+            events=events,
             sweep_grace=SWEEP_GRACE,
         ),
+        events=events,
+    )
+
+
+def _build_endings(
+    accounts: AccountService,
+    quotas: QuotaService,
+    ledger: LedgerService,
+    queueing: Queueing,
+    events: EventLog,
+) -> Endings:
+    return Endings(
+        accounts=accounts,
+        quotas=quotas,
+        ledger=ledger,
+        queueing=queueing,
+        events=events,
+        file_address=lambda name, _now: f"/api/v1/files/{name}",
     )

@@ -14,8 +14,8 @@ from gen_video.engines.errors import (
     ModelUnavailableError,
 )
 from gen_video.errors import ServiceError
+from gen_video.generation.backoff import MAX_BACKOFF_SECONDS, backoff
 from gen_video.generation.errors import LeaseLostError
-from gen_video.generation.execution import MAX_BACKOFF_SECONDS, backoff
 from gen_video.generation.states import JobState
 from gen_video.quotas.models import KindQuota
 from tests.db.clocked import START, on_sqlite_only

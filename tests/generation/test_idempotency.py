@@ -118,6 +118,22 @@ def test_the_retry_of_an_sdk_is_the_job_that_was_accepted_moments_ago(
     assert (studio.in_flight(caller), studio.window(caller).reserved) == (1, 1)
 
 
+@pytest.mark.parametrize("is_over", [False, True], ids=["still waits", "ended moments ago"])
+def test_a_retry_after_a_long_wait_finds_the_job_that_was_waited_for(
+    studio: Studio, caller: Caller, *, is_over: bool
+) -> None:
+    """SDKs give up after ten minutes, just when a twin that was merely recent is forgotten."""
+    first = studio.submit(caller)
+    studio.database.advance(timedelta(hours=1))
+    if is_over:
+        studio.jobs.cancel(caller, first.id)
+        studio.database.advance(timedelta(minutes=TWIN_MINUTES))
+
+    again = studio.jobs.submit(caller, LAKE, hints=RETRY)
+
+    assert (again.job.id, again.is_replayed) == (first.id, True)
+
+
 def test_the_newest_of_several_twins_answers_a_retry(studio: Studio, caller: Caller) -> None:
     studio.submit(caller)
     studio.database.advance(timedelta(seconds=1))
@@ -141,6 +157,7 @@ def test_a_request_that_is_no_retry_of_a_recent_twin_is_a_new_job(
         case "another account":
             who = studio.new_caller("bob")
         case _:
+            studio.jobs.cancel(caller, first.id)
             studio.database.advance(timedelta(minutes=TWIN_MINUTES, seconds=1))
 
     second = studio.jobs.submit(who, request, hints=hints)

@@ -10,7 +10,9 @@ from gen_video.accounts.models import Caller
 from gen_video.generation import service as service_module
 from gen_video.generation.models import Job
 from gen_video.generation.states import JobKind, JobState
+from gen_video.generation.video_requests import SceneRequest
 from tests.db.clocked import START, on_sqlite_only
+from tests.generation.cinema import open_cinema, storyboard
 from tests.generation.studio import LAKE, Studio
 
 SECOND = timedelta(seconds=1)
@@ -106,3 +108,60 @@ def test_jobs_are_filtered_by_state_model_and_time(studio: Studio, caller: Calle
     assert ids(created_after=START + SECOND) == [queued.id]
     assert ids(created_before=START + SECOND) == [finished.id]
     assert ids(created_after=START, created_before=START) == []
+
+
+def ids_with(studio: Studio, caller: Caller, words: str) -> list[str]:
+    return [job.id for job in studio.jobs.list_jobs(caller, search=words).jobs]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [
+        ("a quiet Lake at dawn", "lake"),
+        ("a quiet lake at dawn", "dawn QUIET"),
+        ("雪山下的湖", "湖"),
+        ('say "cheese" to C:\\photos', '"cheese"'),
+        ('say "cheese" to C:\\photos', "C:\\photos"),
+        ("100% wool", "100%"),
+        ("snake_case", "e_c"),
+        ('"><img src=x onerror=alert(1)>', "<img"),
+    ],
+)
+def test_jobs_are_found_by_words_of_their_prompts(
+    studio: Studio, caller: Caller, prompt: str, words: str
+) -> None:
+    studio.submit(caller, replace(LAKE, prompt="nothing of that"))
+    wanted = studio.submit(caller, replace(LAKE, prompt=prompt))
+
+    assert ids_with(studio, caller, words) == [wanted.id]
+
+
+def test_a_film_is_found_by_words_of_any_scene(studio: Studio, caller: Caller) -> None:
+    cinema = open_cinema(studio)
+    scenes = storyboard(SceneRequest(prompt="waves at dawn"), SceneRequest(prompt='a "big" tent'))
+    film = cinema.studio.submit(caller, scenes)
+
+    assert ids_with(cinema.studio, caller, "tent") == [film.id]
+    assert ids_with(cinema.studio, caller, '"big" dawn') == [film.id]
+    assert ids_with(cinema.studio, caller, "num_frames") == []
+
+
+@pytest.mark.parametrize("words", ["lake sea", "model", "prompt", "%", "_", "sketch", "' OR 1=1"])
+def test_only_prompts_are_searched_and_every_word_counts(
+    studio: Studio, caller: Caller, words: str
+) -> None:
+    studio.submit(caller, LAKE)
+
+    assert ids_with(studio, caller, words) == []
+
+
+def test_a_search_finds_nothing_of_somebody_else(studio: Studio, caller: Caller) -> None:
+    studio.submit(studio.new_caller("bob"), replace(LAKE, prompt="bob's lake"))
+
+    assert ids_with(studio, caller, "lake") == []
+
+
+def test_a_search_without_words_finds_everything(studio: Studio, caller: Caller) -> None:
+    job = studio.submit(caller)
+
+    assert ids_with(studio, caller, "  ") == [job.id]

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Connection, event, insert, text
 
 from gen_video.accounts.models import Caller
-from gen_video.generation import fair_store, job_reads
+from gen_video.generation import fair_store, job_reads, lines
 from gen_video.generation.dispatch import DispatchService
 from gen_video.generation.fair_store import Place
 from gen_video.generation.tables import fair_shares, jobs
@@ -198,6 +198,14 @@ WANTED: dict[str, tuple[Ask, str]] = {
     "whose lease is over": (
         lambda connection, _: job_reads.list_lost(connection, now=LATER, limit=100),
         "ix_jobs_leases",
+    ),
+    "what runs, for operators": (
+        lambda connection, _: lines.list_running(connection, limit=100),
+        "ix_jobs_leases",
+    ),
+    "who is next, for operators": (
+        lambda connection, _: lines.read_line(connection, QUEUE, limit=20),
+        "ix_jobs_ready ix_jobs_backlog|ix_jobs_deadlines",
     ),
     "whose deadline is over": (
         lambda connection, _: job_reads.list_overdue(connection, now=START, limit=100),

@@ -10,24 +10,37 @@ from pathlib import Path
 import pytest
 
 from gen_video.accounts.models import Caller
+from gen_video.accounts.people import PeopleService
+from gen_video.accounts.roster import Roster
+from gen_video.accounts.sign_ins import SignInService
+from gen_video.audit_log.service import AuditLog
+from gen_video.calls.service import CallLog
 from gen_video.db.watch import ChangeWatcher
 from gen_video.egress.memory import MemoryFetcher
+from gen_video.egress.post import EgressPoster
+from gen_video.engines.aliases import ModelAliases
 from gen_video.generation.estimates import FiguresReader
 from gen_video.generation.execution import WorkerProfile
 from gen_video.generation.runner import JobRunner
 from gen_video.generation.states import JobState
+from gen_video.generation.workforce import Workforce
+from gen_video.insights.service import InsightsService
 from gen_video.queues.slots import Slots
 from gen_video.settings import Settings
 from gen_video.storage.memory import MemoryObjectStore
 from gen_video.storage.signatures import FileLinks
 from gen_video.telemetry.metrics import Metrics
 from gen_video.threads import DoorThreads, Errands
+from gen_video.webhooks.courier import Kit
+from gen_video.webhooks.desk import DeliveryDesk
+from gen_video.webhooks.service import WebhookService
+from gen_video.webhooks.signing import Signer
 from gen_video.wiring import Services
 from gen_video.worker.desk import Desk
 from gen_video.worker.loop import WorkerLoop
 from tests.db.clocked import migrated_database
 from tests.generation.fakes import PATIENCE_SECONDS, FakeEngine, FlakyDatabase, wait_until
-from tests.generation.studio import CATALOGUE, Studio, open_studio, profile
+from tests.generation.studio import CATALOGUE, WEBHOOK_RULES, Studio, open_studio, profile
 
 IDLE_SECONDS = 1.0
 
@@ -89,25 +102,52 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def services(studio: Studio, settings: Settings) -> Iterator[Services]:
     """Return the services of a process that uses the studio's database."""
+    metrics = Metrics()
+    kit = Kit(
+        desk=DeliveryDesk(studio.database),
+        poster=EgressPoster(),
+        signer=Signer(b"pepper"),
+        rules=WEBHOOK_RULES,
+        metrics=metrics,
+    )
     services = Services(
         settings=settings,
         database=studio.database,
         catalogue=CATALOGUE,
+        aliases=ModelAliases(CATALOGUE),
         adapters=(),
         objects=studio.objects,
         links=FileLinks(b"pepper", seconds=60),
         fetcher=MemoryFetcher(),
         accounts=studio.accounts,
+        sign_ins=SignInService(
+            studio.database, studio.accounts, pepper=b"pepper", is_development=True
+        ),
+        people=PeopleService(studio.database, studio.accounts),
+        roster=Roster(studio.database, studio.accounts),
+        audit_log=AuditLog(studio.database),
+        calls=CallLog(studio.database),
+        insights=InsightsService(studio.database, timezone=settings.business_timezone),
+        workforce=Workforce(studio.database, AuditLog(studio.database)),
         quotas=studio.quotas,
         jobs=studio.jobs,
         execution=studio.execution,
         sweeper=studio.sweeper,
         auditor=studio.auditor,
         figures=FiguresReader(studio.database),
+        webhooks=WebhookService(
+            database=studio.database,
+            accounts=studio.accounts,
+            signer=kit.signer,
+            rules=kit.rules,
+            poster=kit.poster,
+        ),
+        events=studio.events,
+        courier_kit=kit,
         watcher=ChangeWatcher(studio.database),
         threads=DoorThreads(),
         errands=Errands(),
-        metrics=Metrics(),
+        metrics=metrics,
         throttle=None,
         dispatcher=None,
     )

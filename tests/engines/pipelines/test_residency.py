@@ -49,6 +49,19 @@ def test_the_least_recently_used_leaves_first() -> None:
     assert shelf.loaded == ["a", "b", "c"]
 
 
+def test_a_model_that_is_told_to_leave_is_loaded_anew() -> None:
+    shelf = Shelf(100)
+    shelf.get("a")
+    shelf.get("b")
+
+    for name in ("a", "a", "never"):
+        shelf.residency.drop(name)
+
+    assert shelf.residency.names() == ("b",)
+    shelf.get("a")
+    assert shelf.loaded == ["a", "b", "a"]
+
+
 def test_as_many_leave_as_the_newcomer_needs() -> None:
     shelf = Shelf(100)
 

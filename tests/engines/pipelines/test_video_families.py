@@ -109,6 +109,20 @@ def test_progress_counts_every_step_and_tells_when_decoding_begins(studio: FilmS
     assert counted == [*steps, ("decoding", STEPS, STEPS)]
 
 
+def test_previews_come_with_the_steps_and_change_nothing(studio: FilmStudio) -> None:
+    plain = studio.film_all(num_inference_steps=4)
+
+    filmed = studio.film_all(num_inference_steps=4, previews=2)
+
+    shown = [report for report in studio.progress if report.preview is not None]
+    assert filmed == plain
+    assert len(shown) == 2
+    for report in shown:
+        assert report.stage == "denoising"
+        assert report.preview is not None
+        assert len(set(report.preview.rgb)) > 1
+
+
 def test_a_cancel_ends_the_run_within_a_step_and_the_next_is_unharmed(studio: FilmStudio) -> None:
     before = studio.plain
 

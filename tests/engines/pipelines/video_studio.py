@@ -32,6 +32,7 @@ class Changes(TypedDict, total=False):
     guidance_scale: float
     seed: int
     reference_image: bytes | None
+    previews: int
 
 
 def plain_task(spec: ModelSpec, kind: TaskKind) -> VideoTask:
