@@ -1,6 +1,6 @@
 """`python -m gen_video`: the command line, and the processes that the supervisor starts.
 
-The two long-running processes have their entry here because they are doors of their own: the
+The long-running processes have their entry here because they are doors of their own: the
 command line knows neither the web nor the worker.
 """
 
@@ -87,15 +87,36 @@ def run_worker(arguments: Sequence[str]) -> int:
     return worker.run_worker(settings.model_copy(update=chosen))
 
 
+def run_courier(arguments: Sequence[str]) -> int:
+    """Send webhooks until told to stop."""
+    from gen_video.cli.configuration import load_settings  # noqa: PLC0415
+    from gen_video.cli.lifeline import hold_lifeline  # noqa: PLC0415
+    from gen_video.worker import courier  # noqa: PLC0415
+
+    settings = load_settings()
+    parser = argparse.ArgumentParser(prog="gen-video courier")
+    parser.add_argument(
+        "--senders",
+        type=_small_count,
+        default=settings.webhook_senders or courier.DEFAULT_SENDERS,
+        metavar="N",
+        help="webhooks that are sent at once, 1 to 64 / 同时发送的数量，1 至 64",
+    )
+    parser.add_argument("--lifeline", type=int, help="descriptor of the supervisor's pipe")
+    options = parser.parse_args(arguments)
+    hold_lifeline(options.lifeline)
+    return courier.run_courier(settings.model_copy(update={"webhook_senders": options.senders}))
+
+
 def _small_count(text: str) -> int:
     count = int(text)
-    if not 1 <= count <= MAX_ENGINES:
+    if not 1 <= count <= MOST:
         raise ValueError(text)
     return count
 
 
-MAX_ENGINES = 64
-PROCESSES = {"web": run_web, "worker": run_worker}
+MOST = 64
+PROCESSES = {"web": run_web, "worker": run_worker, "courier": run_courier}
 
 
 def main() -> int:

@@ -4,15 +4,18 @@ Together with `wiring`, the only place where settings turn into objects.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from itertools import cycle, islice
 
 from gen_video.db.database import Database
 from gen_video.egress.closed import ClosedFetcher
 from gen_video.egress.fetch import EgressClient
 from gen_video.egress.fetcher import Fetcher
+from gen_video.egress.post import EgressPoster, Poster
 from gen_video.engines.catalogue import Catalogue
 from gen_video.engines.host import EngineHost, HostLimits
 from gen_video.engines.makes import ChildConfig
+from gen_video.generation.announcements import FileAddress
 from gen_video.generation.dispatch import Dispatcher, DispatchService
 from gen_video.generation.queueing import list_queues
 from gen_video.generation.states import JobKind
@@ -23,9 +26,14 @@ from gen_video.storage.local import LocalObjectStore
 from gen_video.storage.objects import ObjectStore
 from gen_video.storage.s3 import S3ObjectStore
 from gen_video.storage.s3_clients import BucketAddress, parse_storage_url
+from gen_video.storage.signatures import FileLinks
 from gen_video.threads import DoorThreads
 from gen_video.throttles.build import build_throttle
 from gen_video.throttles.throttle import Throttle
+from gen_video.webhooks.urls import UrlRules
+
+FILES_PATH = "/api/v1/files/"
+"""Where every make of store is read by users."""
 
 
 def build_engines(
@@ -68,6 +76,32 @@ def build_fetcher(settings: Settings) -> Fetcher:
     if settings.url_access == "off":
         return ClosedFetcher()
     return EgressClient(allow_private=settings.url_access == "any")
+
+
+def build_url_rules(settings: Settings) -> UrlRules:
+    """Return where webhooks may be sent."""
+    return UrlRules(
+        is_open=settings.url_access != "off",
+        allow_http=settings.webhook_http,
+        allow_private=settings.url_access == "any",
+    )
+
+
+def build_poster(settings: Settings) -> Poster:
+    """Return what sends webhooks."""
+    return EgressPoster(allow_private=settings.url_access == "any")
+
+
+def build_file_address(settings: Settings, links: FileLinks) -> FileAddress:
+    """Return what gives the addresses of files in events: whole ones where our own is known."""
+    base = f"{settings.public_url.rstrip('/')}{FILES_PATH}"
+
+    def address(name: str, now: datetime) -> str:
+        if settings.file_access != "signed":
+            return f"{base}{name}"
+        return f"{base}{name}?{links.query(name, now=now.timestamp())}"
+
+    return address
 
 
 def build_dispatcher(

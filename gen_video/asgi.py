@@ -1,11 +1,14 @@
 """The web process: settings become an application. `gen-video serve` and `web` start it."""
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
 
 from gen_video.api.app import create_app
+from gen_video.console import app as console
 from gen_video.settings import Settings
 from gen_video.telemetry.logs import configure_logging
-from gen_video.wiring import build_services
+from gen_video.wiring import Services, build_services
 
 
 def create_asgi_app() -> FastAPI:
@@ -17,4 +20,11 @@ def create_asgi_app() -> FastAPI:
         process="web",
         is_logging_prompts=settings.log_prompts,
     )
-    return create_app(build_services(settings))
+    return compose(build_services(settings))
+
+
+def compose(services: Services, *, prepare: Callable[[], object] | None = None) -> FastAPI:
+    """Return the application over a process's services: the API and the console."""
+    app = create_app(services, prepare=prepare)
+    console.install(app)
+    return app

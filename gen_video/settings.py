@@ -5,6 +5,7 @@ into objects. `.env.example` documents each with unit and default, and a house t
 """
 
 import os
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +17,9 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
+ORIGIN = r"\*|[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:\d+)?|[a-z][a-z0-9+.-]*://\[[0-9a-f:.]+\](:\d+)?"
 DEVICE = r"(auto|cpu|mps|(cuda|xpu|npu)(:\d+)?)"
+Alias = Annotated[str, Field(pattern=r"^[^\s=*]+\*?=[^\s=]+$")]
 DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # noqa: S105 - the gate below refuses it
 
 
@@ -40,6 +43,7 @@ class Settings(BaseSettings):
     web_processes: Annotated[int, Field(ge=1, le=64)] = 1
     public_url: str = ""
     trusted_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     docs_enabled: bool | None = None
 
     data_dir: Path = PROJECT_FOLDER / "data"
@@ -75,6 +79,7 @@ class Settings(BaseSettings):
     default_image_model: str = "mini"
     default_video_model: str = ""
     enabled_models: Annotated[tuple[str, ...], NoDecode] = ()
+    model_aliases: Annotated[tuple[Alias, ...], NoDecode] = ()
     lora_dir: Path = PROJECT_FOLDER / "models" / "loras"
     device: Annotated[str, Field(pattern=rf"^{DEVICE}(,{DEVICE})*$")] = "auto"
     engine_threads: Annotated[int, Field(ge=0, le=256)] = 0
@@ -97,6 +102,8 @@ class Settings(BaseSettings):
 
     retention_days: Annotated[int, Field(ge=0)] = 30
     url_access: Annotated[str, Field(pattern="^(public|any|off)$")] = "public"
+    webhook_http: bool = False
+    webhook_senders: Annotated[int, Field(ge=0, le=64)] = 8
     file_access: Annotated[str, Field(pattern="^(link|key|signed)$")] = "link"
     max_json_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
     max_upload_bytes: Annotated[int, Field(ge=1024)] = 26_214_400
@@ -108,7 +115,9 @@ class Settings(BaseSettings):
 
     @field_validator(
         "trusted_hosts",
+        "cors_origins",
         "enabled_models",
+        "model_aliases",
         "preload_models",
         "worker_pools",
         "worker_tiers",
@@ -118,6 +127,17 @@ class Settings(BaseSettings):
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _whole_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [origin for origin in value if not re.fullmatch(ORIGIN, origin)]
+        if wrong or ("*" in value and len(value) > 1):
+            raise ValueError(
+                "name origins as browsers send them, such as https://app.example.com or "
+                f"http://localhost:3000, or * alone for every origin: {', '.join(wrong or value)}"
+            )
         return value
 
     @field_validator("timezone")

@@ -5,12 +5,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gen_video import adapters
+from gen_video.accounts.people import PeopleService
+from gen_video.accounts.roster import Roster
 from gen_video.accounts.service import AccountService
+from gen_video.accounts.sign_ins import SignInService
+from gen_video.audit_log.service import AuditLog
 from gen_video.billing.service import LedgerService
+from gen_video.calls.service import CallLog
 from gen_video.db import migrate
 from gen_video.db.database import Database
 from gen_video.db.watch import ChangeWatcher
 from gen_video.egress.fetcher import Fetcher
+from gen_video.engines.aliases import ModelAliases
 from gen_video.engines.catalogue import Catalogue, load_catalogue
 from gen_video.engines.loras import Adapter, list_adapters
 from gen_video.generation.audit import AuditService
@@ -26,6 +32,8 @@ from gen_video.generation.speeds import Speeds
 from gen_video.generation.submission import Submitter
 from gen_video.generation.sweeper import Sweeper
 from gen_video.generation.watch import JobWatch
+from gen_video.generation.workforce import Workforce
+from gen_video.insights.service import InsightsService
 from gen_video.queues.slots import Slots
 from gen_video.queues.wakeups import OnWake, WakeUpListener
 from gen_video.quotas.service import QuotaService
@@ -35,6 +43,11 @@ from gen_video.storage.signatures import FileLinks
 from gen_video.telemetry.metrics import Metrics
 from gen_video.threads import DoorThreads, Errands
 from gen_video.throttles.throttle import Throttle
+from gen_video.webhooks.courier import Kit
+from gen_video.webhooks.desk import DeliveryDesk
+from gen_video.webhooks.event_log import EventLog
+from gen_video.webhooks.service import WebhookService
+from gen_video.webhooks.signing import Signer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,17 +57,28 @@ class Services:
     settings: Settings
     database: Database
     catalogue: Catalogue
+    aliases: ModelAliases
     adapters: tuple[Adapter, ...]
     objects: ObjectStore
     links: FileLinks
     fetcher: Fetcher
     accounts: AccountService
+    sign_ins: SignInService
+    people: PeopleService
+    roster: Roster
+    audit_log: AuditLog
+    calls: CallLog
+    insights: InsightsService
+    workforce: Workforce
     quotas: QuotaService
     jobs: JobService
     execution: ExecutionService
     sweeper: Sweeper
     auditor: AuditService
     figures: FiguresReader
+    webhooks: WebhookService
+    events: EventLog
+    courier_kit: Kit
     watcher: ChangeWatcher
     threads: DoorThreads
     errands: Errands
@@ -131,6 +155,7 @@ class Services:
         self.watcher.close()
         self.threads.close()
         self.errands.close()
+        self.calls.close()
         self.database.close()
 
 
@@ -156,15 +181,30 @@ def build_services(settings: Settings) -> Services:
     base = _build_base(settings)
     dispatcher = adapters.build_dispatcher(settings, base.database, base.catalogue)
     threads = DoorThreads()
+    metrics = Metrics(settings.metrics_folder)
+    courier_kit = _build_courier_kit(settings, base, metrics)
     return Services(
         settings=settings,
         database=base.database,
         catalogue=base.catalogue,
+        aliases=ModelAliases(base.catalogue, settings.model_aliases),
         adapters=base.adapters,
         objects=base.objects,
-        links=FileLinks(settings.pepper, seconds=settings.file_url_seconds),
+        links=base.links,
         fetcher=adapters.build_fetcher(settings),
         accounts=base.accounts,
+        sign_ins=SignInService(
+            base.database,
+            base.accounts,
+            pepper=settings.pepper,
+            is_development=not settings.is_production,
+        ),
+        people=PeopleService(base.database, base.accounts),
+        roster=Roster(base.database, base.accounts),
+        audit_log=AuditLog(base.database),
+        calls=CallLog(base.database),
+        insights=InsightsService(base.database, timezone=settings.business_timezone),
+        workforce=Workforce(base.database, AuditLog(base.database)),
         quotas=base.quotas,
         jobs=JobService(
             database=base.database,
@@ -181,13 +221,17 @@ def build_services(settings: Settings) -> Services:
             quotas=base.quotas,
             ledger=base.ledger,
             objects=base.objects,
+            events=base.events,
             sweep_grace=timedelta(seconds=2 * settings.sweep_seconds),
         ),
         figures=FiguresReader(base.database),
+        webhooks=_build_webhooks(base, courier_kit),
+        events=base.events,
+        courier_kit=courier_kit,
         watcher=ChangeWatcher(base.database, settings.database_listen_url),
         threads=threads,
         errands=Errands(),
-        metrics=Metrics(settings.metrics_folder),
+        metrics=metrics,
         throttle=adapters.build_rates(settings, base.database, threads),
         dispatcher=dispatcher,
     )
@@ -201,11 +245,13 @@ class _Base:
     catalogue: Catalogue
     adapters: tuple[Adapter, ...]
     objects: ObjectStore
+    links: FileLinks
     accounts: AccountService
     quotas: QuotaService
     ledger: LedgerService
     speeds: Speeds
     queueing: Queueing
+    events: EventLog
     endings: Endings
 
 
@@ -230,17 +276,48 @@ def _build_base(settings: Settings) -> _Base:
     ledger = LedgerService()
     speeds = Speeds()
     queueing = Queueing(accounts=accounts, catalogue=catalogue, speeds=speeds)
+    links = FileLinks(settings.pepper, seconds=settings.file_url_seconds)
+    events = EventLog(database, rules=adapters.build_url_rules(settings))
     return _Base(
         database=database,
         catalogue=catalogue,
         adapters=list_adapters(settings.lora_dir),
         objects=adapters.build_objects(settings),
+        links=links,
         accounts=accounts,
         quotas=quotas,
         ledger=ledger,
         speeds=speeds,
         queueing=queueing,
-        endings=Endings(accounts=accounts, quotas=quotas, ledger=ledger, queueing=queueing),
+        events=events,
+        endings=Endings(
+            accounts=accounts,
+            quotas=quotas,
+            ledger=ledger,
+            queueing=queueing,
+            events=events,
+            file_address=adapters.build_file_address(settings, links),
+        ),
+    )
+
+
+def _build_courier_kit(settings: Settings, base: _Base, metrics: Metrics) -> Kit:
+    return Kit(
+        desk=DeliveryDesk(base.database),
+        poster=adapters.build_poster(settings),
+        signer=Signer(settings.pepper),
+        rules=adapters.build_url_rules(settings),
+        metrics=metrics,
+    )
+
+
+def _build_webhooks(base: _Base, kit: Kit) -> WebhookService:
+    return WebhookService(
+        database=base.database,
+        accounts=base.accounts,
+        signer=kit.signer,
+        rules=kit.rules,
+        poster=kit.poster,
     )
 
 
@@ -256,6 +333,7 @@ def _build_submitter(settings: Settings, base: _Base) -> Submitter:
         queueing=base.queueing,
         queue_limit=settings.queue_limit,
         deadline=timedelta(seconds=settings.job_deadline_seconds),
+        webhook_rules=adapters.build_url_rules(settings),
     )
 
 

@@ -1,7 +1,8 @@
 """What the accounts slice hands out: plans, callers, and rows for people to read."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,14 @@ class Plan:
     def units_per_day(self, kind: str) -> int:
         """Return the daily quota of one kind, `image` or `video`."""
         return self.videos_per_day if kind == "video" else self.images_per_day
+
+    def changes_from(self, old: "Plan | None") -> dict[str, str]:
+        """Return what is other than in an older version, as `old → new`; all of a new plan."""
+        return {
+            field.name: str(value) if old is None else f"{getattr(old, field.name)} → {value}"
+            for field in fields(self)
+            if (value := getattr(self, field.name)) != getattr(old, field.name, None)
+        }
 
 
 DEFAULT_PLANS = (
@@ -91,6 +100,13 @@ class Caller:
         return self.key_videos_per_day if kind == "video" else self.key_images_per_day
 
 
+class Role(StrEnum):
+    """What an account may do beside its own things: admins run the service."""
+
+    MEMBER = "member"
+    ADMIN = "admin"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRow:
     """An account as an operator sees it."""
@@ -101,6 +117,8 @@ class AccountRow:
     in_flight: int
     is_disabled: bool
     created_at: datetime
+    email: str | None
+    role: Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,3 +145,37 @@ class IssuedKey:
 
     plaintext: str = field(repr=False)
     row: KeyRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """A browser that somebody signed in with.
+
+    Attributes:
+        id: Names the session to its owner; whoever knows it cannot sign in with it.
+        user_agent: What the browser called itself.
+        expires_at: Its end, however often it is used.
+    """
+
+    id: str
+    account_id: str
+    user_agent: str
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """Who a session stands for.
+
+    Attributes:
+        caller: The account, through the console's own key: its limits are the plan's alone.
+        has_password: Whether the account can sign in with a password.
+    """
+
+    caller: Caller
+    session: SessionRow
+    role: Role
+    email: str | None
+    has_password: bool

@@ -21,6 +21,8 @@ from gen_video.accounts.errors import (
     UnknownPlanError,
 )
 from gen_video.accounts.models import DEFAULT_PLANS, AccountRow, Caller, IssuedKey, KeyRow, Plan
+from gen_video.audit_log.models import PROGRAM, Action, Actor
+from gen_video.audit_log.service import AuditLog
 from gen_video.db.database import Database, DatabaseUnavailableError
 from gen_video.ids import new_id
 
@@ -49,6 +51,7 @@ class AccountService:
 
     def __init__(self, database: Database, *, pepper: bytes, allow_test_keys: bool) -> None:
         self._database = database
+        self._audit = AuditLog(database)
         self._pepper = pepper
         self._allow_test_keys = allow_test_keys
         self._cache: OrderedDict[str, _Remembered] = OrderedDict()
@@ -192,7 +195,7 @@ class AccountService:
                     connection, values=row, secret_hash=keys.hash_key(key, pepper=self._pepper)
                 )
 
-    def create_account(self, name: str, *, plan_id: str) -> AccountRow:
+    def create_account(self, name: str, *, plan_id: str, by: Actor = PROGRAM) -> AccountRow:
         """Add a user.
 
         Raises:
@@ -200,39 +203,52 @@ class AccountService:
             InvalidNameError: It has other characters than letters, digits and some marks.
             UnknownPlanError: No such plan.
         """
-        if not _NAME.fullmatch(name):
-            raise InvalidNameError(name=name[:80])
 
         def work(connection: Connection) -> AccountRow:
-            store.wait_for_operators(connection)
-            if store.find_account(connection, name) is not None:
-                raise AccountExistsError(name=name)
-            self._require_plan(connection, plan_id)
-            return self._insert_account(connection, name=name, plan_id=plan_id)
+            return self.add_account(connection, name, plan_id=plan_id, by=by)
 
         return self._database.write(work)
+
+    def add_account(
+        self, connection: Connection, name: str, *, plan_id: str, by: Actor
+    ) -> AccountRow:
+        """Add a user, in the caller's transaction; raises like `create_account`."""
+        if not _NAME.fullmatch(name):
+            raise InvalidNameError(name=name[:80])
+        store.wait_for_operators(connection)
+        if store.find_account(connection, name) is not None:
+            raise AccountExistsError(name=name)
+        self._require_plan(connection, plan_id)
+        action = Action.USER_CREATED
+        self._audit.note(connection, action, by=by, subject=name, plan=plan_id)
+        return self._insert_account(connection, name=name, plan_id=plan_id)
 
     def list_accounts(self) -> list[AccountRow]:
         """Return every user, oldest first."""
         return self._database.read(store.list_accounts)
 
-    def set_plan(self, name: str, *, plan_id: str) -> AccountRow:
+    def set_plan(self, name: str, *, plan_id: str, by: Actor = PROGRAM) -> AccountRow:
         """Move a user to another plan: an upgrade counts at once, a downgrade from tomorrow."""
 
         def work(connection: Connection) -> AccountRow:
             account = self._require_account(connection, name)
             self._require_plan(connection, plan_id)
             store.set_plan(connection, account_id=account.id, plan_id=plan_id)
+            facts = {"from": account.plan_id, "to": plan_id}
+            action = Action.USER_PLAN_CHANGED
+            self._audit.note(connection, action, by=by, subject=account.name, **facts)
             return self._require_account(connection, name)
 
         return self._database.write(work)
 
-    def set_disabled(self, name: str, *, is_disabled: bool) -> AccountRow:
+    def set_disabled(self, name: str, *, is_disabled: bool, by: Actor = PROGRAM) -> AccountRow:
         """Close or open a user's access."""
 
         def work(connection: Connection) -> AccountRow:
             account = self._require_account(connection, name)
             store.set_disabled(connection, account_id=account.id, is_disabled=is_disabled)
+            action = Action.USER_DISABLED if is_disabled else Action.USER_ENABLED
+            self._audit.note(connection, action, by=by, subject=account.name)
             return self._require_account(connection, name)
 
         return self._database.write(work)
@@ -241,13 +257,15 @@ class AccountService:
         """Return every plan."""
         return self._database.read(store.list_plans)
 
-    def save_plan(self, plan: Plan) -> None:
+    def save_plan(self, plan: Plan, *, by: Actor = PROGRAM) -> None:
         """Add a plan or replace its figures."""
 
         def work(connection: Connection) -> None:
             store.wait_for_operators(connection)
+            facts = plan.changes_from(store.find_plan(connection, plan.id))
             if not store.update_plan(connection, plan):
                 store.insert_plan(connection, plan)
+            self._audit.note(connection, Action.PLAN_SAVED, by=by, subject=plan.id, **facts)
 
         self._database.write(work)
 
@@ -267,6 +285,7 @@ class AccountService:
         lifetime: timedelta | None = None,
         images_per_day: int | None = None,
         videos_per_day: int | None = None,
+        by: Actor = PROGRAM,
     ) -> IssuedKey:
         """Make a key for a user; the plaintext is in the result and nowhere else."""
         made = keys.make_key()
@@ -285,6 +304,8 @@ class AccountService:
             )
             secret_hash = keys.hash_key(made.plaintext, pepper=self._pepper)
             store.insert_key(connection, values=row, secret_hash=secret_hash)
+            facts = {"user": account.name, "label": label}
+            self._audit.note(connection, Action.KEY_CREATED, by=by, subject=row.id, **facts)
             return row
 
         return IssuedKey(plaintext=made.plaintext, row=self._database.write(work))
@@ -300,14 +321,18 @@ class AccountService:
 
         return self._database.read(work)
 
-    def revoke_key(self, key: str) -> KeyRow:
+    def revoke_key(self, key: str, *, by: Actor = PROGRAM) -> KeyRow:
         """End a key by its id or public part; every process refuses it within a second."""
 
         def work(connection: Connection) -> KeyRow:
             row = store.find_key(connection, key)
             if row is None:
                 raise UnknownKeyError(key=key)
+            if row.revoked_at is not None:
+                return row
             store.revoke_key(connection, key_id=row.id, now=self._database.now(connection))
+            facts = {"user": row.account_name, "label": row.label}
+            self._audit.note(connection, Action.KEY_REVOKED, by=by, subject=row.id, **facts)
             return store.find_key(connection, row.id) or row
 
         return self._database.write(work)

@@ -6,13 +6,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, text, update
 
-from gen_video.accounts.models import AccountRow, Caller, KeyRow, Plan
+from gen_video.accounts.models import AccountRow, Caller, KeyRow, Plan, Role
 from gen_video.accounts.tables import accounts, api_keys, plans
 
 AnyRow = Row[*tuple[Any, ...]]
 
 _PLAN_NAMES = tuple(Plan.__dataclass_fields__)
-_PLAN_COLUMNS = tuple(plans.c[name].label(f"plan_{name}") for name in _PLAN_NAMES)
+PLAN_COLUMNS = tuple(plans.c[name].label(f"plan_{name}") for name in _PLAN_NAMES)
+_PRIVATE = frozenset({"last_window", "password_hash"})
+
+CONSOLE_PREFIX = "console:"
+"""Begins the public part of the key that stands for an account's browsers; no key matches it."""
 
 
 def wait_for_operators(connection: Connection) -> None:
@@ -39,22 +43,30 @@ def update_plan(connection: Connection, plan: Plan) -> bool:
 
 def list_plans(connection: Connection) -> list[Plan]:
     """Return every plan, cheapest first."""
-    rows = connection.execute(select(*_PLAN_COLUMNS).order_by(plans.c.images_per_day, plans.c.id))
-    return [_plan(row) for row in rows]
+    rows = connection.execute(select(*PLAN_COLUMNS).order_by(plans.c.images_per_day, plans.c.id))
+    return [read_plan(row) for row in rows]
 
 
 def find_plan(connection: Connection, plan_id: str) -> Plan | None:
     """Return a plan by id."""
-    row = connection.execute(select(*_PLAN_COLUMNS).where(plans.c.id == plan_id)).one_or_none()
-    return None if row is None else _plan(row)
+    row = connection.execute(select(*PLAN_COLUMNS).where(plans.c.id == plan_id)).one_or_none()
+    return None if row is None else read_plan(row)
 
 
 def insert_account(
-    connection: Connection, *, account_id: str, name: str, plan_id: str, now: datetime
+    connection: Connection,
+    *,
+    account_id: str,
+    name: str,
+    plan_id: str,
+    now: datetime,
+    role: Role = Role.MEMBER,
 ) -> None:
     """Add an account."""
     connection.execute(
-        insert(accounts).values(id=account_id, name=name, plan_id=plan_id, created_at=now)
+        insert(accounts).values(
+            id=account_id, name=name, plan_id=plan_id, created_at=now, role=role.value
+        )
     )
 
 
@@ -83,6 +95,22 @@ def set_disabled(connection: Connection, *, account_id: str, is_disabled: bool) 
     )
 
 
+def find_email(connection: Connection, email: str) -> AccountRow | None:
+    """Return the account of an e-mail address."""
+    row = connection.execute(_account_select().where(accounts.c.email == email)).one_or_none()
+    return None if row is None else _account(row)
+
+
+def set_email(connection: Connection, *, account_id: str, email: str | None) -> None:
+    """Set what an account signs in with."""
+    connection.execute(update(accounts).where(accounts.c.id == account_id).values(email=email))
+
+
+def set_role(connection: Connection, *, account_id: str, role: Role) -> None:
+    """Set what an account may do."""
+    connection.execute(update(accounts).where(accounts.c.id == account_id).values(role=role.value))
+
+
 def take_slot(connection: Connection, *, account_id: str, limit: int) -> bool:
     """Count one more unfinished job, unless the account has `limit` already.
 
@@ -105,11 +133,11 @@ def lock_account(connection: Connection, *, account_id: str) -> None:
 def get_plan_of(connection: Connection, *, account_id: str) -> Plan:
     """Return the plan of an account."""
     statement = (
-        select(*_PLAN_COLUMNS)
+        select(*PLAN_COLUMNS)
         .join(accounts, accounts.c.plan_id == plans.c.id)
         .where(accounts.c.id == account_id)
     )
-    return _plan(connection.execute(statement).one())
+    return read_plan(connection.execute(statement).one())
 
 
 def free_slot(connection: Connection, *, account_id: str) -> None:
@@ -160,7 +188,7 @@ def insert_key(connection: Connection, *, values: KeyRow, secret_hash: str) -> N
 def find_key_by_lookup(connection: Connection, lookup: str) -> tuple[Caller, str, KeyRow] | None:
     """Return the caller, the stored hash and the row of a key; None for unknown or disabled."""
     statement = (
-        select(api_keys, accounts.c.name.label("account_name"), *_PLAN_COLUMNS)
+        select(api_keys, accounts.c.name.label("account_name"), *PLAN_COLUMNS)
         .join(accounts, accounts.c.id == api_keys.c.account_id)
         .join(plans, plans.c.id == accounts.c.plan_id)
         .where(api_keys.c.lookup == lookup, accounts.c.is_disabled.is_(False))
@@ -174,7 +202,7 @@ def find_key_by_lookup(connection: Connection, lookup: str) -> tuple[Caller, str
 def get_caller(connection: Connection, *, account_id: str, key_id: str) -> Caller:
     """Return the caller that a key of an account stands for, whatever the key's condition."""
     statement = (
-        select(api_keys, accounts.c.name.label("account_name"), *_PLAN_COLUMNS)
+        select(api_keys, accounts.c.name.label("account_name"), *PLAN_COLUMNS)
         .join(accounts, accounts.c.id == api_keys.c.account_id)
         .join(plans, plans.c.id == accounts.c.plan_id)
         .where(api_keys.c.id == key_id, accounts.c.id == account_id)
@@ -217,18 +245,21 @@ def touch_keys(
 
 
 def _account_select() -> Select[tuple[object, ...]]:
-    return select(*(column for column in accounts.c if column.name != "last_window"))
+    return select(*(column for column in accounts.c if column.name not in _PRIVATE))
 
 
 def _key_select() -> Select[tuple[object, ...]]:
     columns = (column for column in api_keys.c if column.name != "secret_hash")
-    return select(*columns, accounts.c.name.label("account_name")).join(
-        accounts, accounts.c.id == api_keys.c.account_id
+    return (
+        select(*columns, accounts.c.name.label("account_name"))
+        .join(accounts, accounts.c.id == api_keys.c.account_id)
+        .where(~api_keys.c.lookup.startswith(CONSOLE_PREFIX))
     )
 
 
 def _account(row: AnyRow) -> AccountRow:
-    return AccountRow(**row._asdict())
+    mapping = row._asdict()
+    return AccountRow(**mapping | {"role": Role(mapping["role"])})
 
 
 def _key(row: AnyRow) -> KeyRow:
@@ -242,12 +273,13 @@ def _caller(row: AnyRow) -> Caller:
         account_id=key.account_id,
         account_name=key.account_name,
         key_id=key.id,
-        plan=_plan(row),
+        plan=read_plan(row),
         key_images_per_day=key.images_per_day,
         key_videos_per_day=key.videos_per_day,
     )
 
 
-def _plan(row: AnyRow) -> Plan:
+def read_plan(row: AnyRow) -> Plan:
+    """Return the plan in a row that has `PLAN_COLUMNS`."""
     mapping = row._asdict()
     return Plan(**{name: mapping[f"plan_{name}"] for name in Plan.__dataclass_fields__})

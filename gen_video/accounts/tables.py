@@ -1,4 +1,4 @@
-"""Tables of the accounts slice: plans, accounts, API keys."""
+"""Tables of the accounts slice: plans, accounts, keys, sessions of browsers, failed sign-ins."""
 
 from sqlalchemy import (
     BigInteger,
@@ -45,7 +45,11 @@ accounts = Table(
     Column("last_window", String(10), nullable=False, server_default=""),
     Column("is_disabled", Boolean, nullable=False, server_default="0"),
     Column("created_at", UtcTime, nullable=False),
+    Column("email", String(254)),
+    Column("password_hash", String(255)),
+    Column("role", String(20), nullable=False, server_default="member"),
     CheckConstraint("in_flight >= 0", name="in_flight_not_negative"),
+    Index("ix_accounts_email", "email", unique=True),
 )
 
 api_keys = Table(
@@ -64,4 +68,29 @@ api_keys = Table(
     Column("revoked_at", UtcTime),
     Column("last_used_at", UtcTime),
     Index(None, "account_id"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    # The hash of a random token that only the browser has.
+    Column("id", String(64), primary_key=True),
+    Column("account_id", String(40), ForeignKey("accounts.id"), nullable=False),
+    Column("user_agent", String(200), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Index(None, "account_id"),
+    Index(None, "expires_at"),
+)
+
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    # A keyed hash of who was named and where the attempt came from.
+    Column("bucket", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("failed_at", UtcTime, nullable=False),
+    Column("blocked_until", UtcTime),
+    Index(None, "failed_at"),
 )

@@ -2,12 +2,12 @@
 
 JSON must be UTF-8 and plain: no NaN, no numbers of thousands of digits, no endless nesting, no
 field twice.
-A form carries text fields and at most one file.
+A form carries text fields and as many files as its route says.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
 from fastapi import Request
@@ -28,22 +28,29 @@ Fields = TypeVar("Fields", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedBody:
-    """A body's fields, and its one file if a form carried one.
+    """A body's fields, and its files if a form carried any.
 
-    `is_text` tells that every value is text, as forms send them.
+    Attributes:
+        values: The fields by name.
+        files: The files by the name of their field, in order.
+        is_text: Whether every value is text, as forms send them.
     """
 
     values: Mapping[str, object]
-    file: bytes | None = None
+    files: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     is_text: bool = False
 
+    def find_file(self, name: str) -> bytes | None:
+        """Return the first file of a field, None without any."""
+        return next(iter(self.files.get(name, ())), None)
 
-async def read_body(request: Request, *, file_field: str | None = None) -> ParsedBody:
-    """Read a JSON object or, where a file is expected, a form.
+
+async def read_body(request: Request, *, files: Mapping[str, int] | None = None) -> ParsedBody:
+    """Read a JSON object or, where files are expected, a form.
 
     Args:
         request: Whose body is read.
-        file_field: The name of the one file that a form may carry; None takes no forms.
+        files: How many files of which names a form may carry; None takes no forms.
 
     Raises:
         UnsupportedBodyError: Another content type.
@@ -53,10 +60,11 @@ async def read_body(request: Request, *, file_field: str | None = None) -> Parse
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type in JSON_TYPES or content_type.endswith("+json"):
         return ParsedBody(values=parse_json_object(await request.body()))
-    if content_type == FORM_TYPE and file_field is not None:
-        form = await read_form(request)
+    if content_type == FORM_TYPE and files is not None:
+        # One more, so that the words about it are ours.
+        form = await read_form(request, max_files=1 + sum(files.values()))
         try:
-            return await _sort_parts(form, file_field)
+            return await _sort_parts(form, files)
         finally:
             await form.close()
     raise UnsupportedBodyError
@@ -77,7 +85,7 @@ def parse_json_object(raw: bytes) -> dict[str, object]:
             object_pairs_hook=_unique_fields,
         )
     except _FieldTwiceError as error:
-        raise InvalidRequestError(_part_problem(str(error), "given_twice", "出现了两次")) from error
+        raise InvalidRequestError(part_problem(str(error), "given_twice", "出现了两次")) from error
     except UnicodeDecodeError as error:
         raise MalformedBodyError(reason="it is not UTF-8", reason_zh="不是 UTF-8 编码") from error
     except json.JSONDecodeError as error:
@@ -109,25 +117,45 @@ def check_fields(body: ParsedBody, model: type[Fields]) -> Fields:
         raise InvalidRequestError(*field_problems(details)) from error
 
 
-async def _sort_parts(form: FormData, file_field: str) -> ParsedBody:
+async def _sort_parts(form: FormData, most: Mapping[str, int]) -> ParsedBody:
     values: dict[str, object] = {}
-    file: bytes | None = None
+    files: dict[str, tuple[bytes, ...]] = {}
     for name, value in form.multi_items():
-        if name in values or (name == file_field and file is not None):
-            raise InvalidRequestError(_part_problem(name, "given_twice", "出现了两次"))
         if isinstance(value, UploadFile):
-            if name != file_field:
-                raise InvalidRequestError(_part_problem(name, "unexpected_file", "不应为文件"))
-            file = await value.read()
-        elif name == file_field:
+            known = files.get(name, ())
+            require_file(name, most, len(known))
+            files[name] = (*known, await value.read())
+        elif name in values:
+            raise InvalidRequestError(part_problem(name, "given_twice", "出现了两次"))
+        elif name in most:
             if value:
-                raise InvalidRequestError(_part_problem(name, "file_expected", "应为文件"))
+                raise InvalidRequestError(part_problem(name, "file_expected", "应为文件"))
         elif value:
             values[name] = value  # an empty field of a form means that it was left out
-    return ParsedBody(values=values, file=file, is_text=True)
+    return ParsedBody(values=values, files=files, is_text=True)
 
 
-def _part_problem(name: str, code: str, zh: str) -> FieldProblem:
+def require_file(name: str, most: Mapping[str, int], count: int) -> None:
+    """Refuse a file that may not be there, or not once more."""
+    limit = most.get(name, 0)
+    if not limit:
+        raise InvalidRequestError(part_problem(name, "unexpected_file", "不应为文件"))
+    if count < limit:
+        return
+    if limit == 1:
+        raise InvalidRequestError(part_problem(name, "given_twice", "出现了两次"))
+    raise InvalidRequestError(
+        FieldProblem(
+            pointer=f"/{name}",
+            code="too_many_pictures",
+            en=f"at most {limit} files can be sent as {name}",
+            zh=f"{name} 最多可上传 {limit} 个文件",
+        )
+    )
+
+
+def part_problem(name: str, code: str, zh: str) -> FieldProblem:
+    """Return what is wrong with a part of a form."""
     words = {
         "given_twice": "is there twice",
         "unexpected_file": "must not be a file",

@@ -74,6 +74,7 @@ async def require_caller(request: Request, services: ServicesDep) -> Caller:
         await rates.take_for_stranger(request, services)
         raise
     request.state.tier = caller.plan.tier
+    request.state.caller = caller
     await rates.take_for_caller(request, services, caller)
     return caller
 

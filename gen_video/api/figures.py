@@ -9,6 +9,7 @@ from gen_video.errors import NotFoundError
 from gen_video.generation.models import PoolFigures, QueueFigures
 from gen_video.generation.watch import JobWatch
 from gen_video.telemetry.metrics import GaugeSample
+from gen_video.webhooks.models import WebhookFigures
 from gen_video.wiring import Services
 
 KINDS = ("image", "video")
@@ -38,6 +39,7 @@ def _may_read(request: Request, access: str) -> bool:
 def _render(services: Services, watch: JobWatch) -> tuple[bytes, str]:
     figures = services.queue_figures()
     gauges = [*_queue_gauges(figures), *_model_gauges(services, figures.resident_models)]
+    gauges += _webhook_gauges(services.events.read_figures())
     gauges.append(_gauge("gv_waiting_clients", "Clients waiting in this process", watch.waiting))
     return services.metrics.render(gauges)
 
@@ -82,6 +84,17 @@ def _pool_gauges(figures: PoolFigures) -> list[GaugeSample]:
         ("oldest_seconds", "Age of a pool's oldest job that waits", figures.oldest_queued_seconds),
     )
     return [_gauge(f"gv_pool_{name}", words, value, **labels) for name, words, value in values]
+
+
+def _webhook_gauges(figures: WebhookFigures) -> list[GaugeSample]:
+    return [
+        _gauge("gv_webhooks_pending", "Deliveries that wait or are being sent", figures.pending),
+        _gauge(
+            "gv_webhooks_overdue_seconds",
+            "For how long the first delivery in line has been due",
+            figures.overdue_seconds,
+        ),
+    ]
 
 
 def _model_gauges(services: Services, resident: tuple[str, ...]) -> list[GaugeSample]:

@@ -37,7 +37,7 @@ class _StrictParser(MultiPartParser):
         self.is_complete = True
 
 
-async def read_form(request: Request) -> FormData:
+async def read_form(request: Request, *, max_files: int = MAX_FILES) -> FormData:
     """Read a form; whoever called closes it.
 
     Raises:
@@ -47,7 +47,7 @@ async def read_form(request: Request) -> FormData:
         parser = _StrictParser(
             request.headers,
             stream,
-            max_files=MAX_FILES,
+            max_files=max_files,
             max_fields=MAX_FIELDS,
             max_part_size=MAX_TEXT_BYTES,
         )

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gen_video.api import rates
+from gen_video.api import deprecations, rates
 from gen_video.api.problems import (
     BodyTimeoutError,
     BodyTooLargeError,
@@ -24,6 +24,9 @@ from gen_video.api.problems import (
     internal_problem,
     service_problem,
 )
+from gen_video.calls.models import Call
+from gen_video.calls.service import MAX_PATH, CallLog
+from gen_video.clock import utc_now
 from gen_video.errors import ServiceError
 from gen_video.telemetry.metrics import Metrics
 
@@ -40,9 +43,10 @@ log = structlog.get_logger("gen_video.api")
 class RequestMiddleware:
     """Gives each request an id, one log line, its metrics, and an answer whatever happens."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, calls: CallLog) -> None:
         self._app = app
         self._metrics = metrics
+        self._calls = calls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -69,6 +73,9 @@ class RequestMiddleware:
                 headers.setdefault("Referrer-Policy", "no-referrer")
                 headers.setdefault("Cache-Control", "no-store")
                 rates.add_headers(headers, scope["state"])
+                deprecations.add_headers(
+                    headers, route=_route(scope), parameters=scope.get("path_params", {})
+                )
             await send(message)
 
         try:
@@ -83,10 +90,30 @@ class RequestMiddleware:
             self._note(scope, status, time.perf_counter() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
+        route = _route(scope)
         method = scope["method"] if scope["method"] in METHODS else "OTHER"
         self._metrics.request_finished(method=method, route=route, status=status, seconds=seconds)
+        self._log_call(scope, method=method, status=status, seconds=seconds)
         log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
+
+
+    def _log_call(self, scope: Scope, *, method: str, status: int, seconds: float) -> None:
+        """Keep what an account asked, for the account to look at; strangers have no log."""
+        caller = scope["state"].get("caller")
+        if caller is None:
+            return
+        self._calls.note(
+            Call(
+                at=utc_now(),
+                request_id=scope["state"]["request_id"],
+                account_id=caller.account_id,
+                key_id=caller.key_id,
+                method=method,
+                path=scope["path"][:MAX_PATH],
+                status=status or CLIENT_LEFT,
+                duration_ms=round(seconds * 1000),
+            )
+        )
 
 
 class BodyGuard:
@@ -179,6 +206,11 @@ class DrainingError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__(retry_after_seconds=5)
+
+
+def _route(scope: Scope) -> str:
+    path: str = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
+    return path
 
 
 def _refuse_early(headers: Headers, limit: int) -> ServiceError | None:

@@ -30,7 +30,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from gen_video.api.app import create_app
+from gen_video.asgi import compose
 from gen_video.errors import ServiceError
 from gen_video.settings import Settings
 from gen_video.telemetry.logs import configure_logging
@@ -69,9 +69,8 @@ def _build() -> FastAPI:
     )
     services = build_services(settings)
     lock = _try_lock(settings.data_dir)
-    outer = create_app(
-        services, prepare=services.require_schema if lock is None else services.migrate
-    )
+    prepare = services.require_schema if lock is None else services.migrate
+    outer = compose(services, prepare=prepare)
     inner = outer.router.lifespan_context
 
     @asynccontextmanager

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import HTMLResponse
 
+from gen_video.api.caching import TaggedFiles, cacheable_json
 from gen_video.api.document import build_document
 
 STATIC_FOLDER = Path(__file__).with_name("static")
@@ -37,14 +37,14 @@ router = APIRouter(include_in_schema=False)
 
 def install(app: FastAPI) -> None:
     """Add the pages to an application."""
-    app.mount(STATIC_PATH, StaticFiles(directory=STATIC_FOLDER), name="static")
+    app.mount(STATIC_PATH, TaggedFiles(directory=STATIC_FOLDER), name="static")
     app.include_router(router)
 
 
 @router.get("/openapi.json")
-async def get_openapi(request: Request) -> JSONResponse:
+async def get_openapi(request: Request) -> Response:
     """Return the OpenAPI document."""
-    return JSONResponse(build_document(request.app))
+    return cacheable_json(request, build_document(request.app), is_private=False)
 
 
 @router.get("/docs")

@@ -6,19 +6,25 @@ plus the `error` object that OpenAI's clients read. `detail` is in the reader's 
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from gen_video.errors import FieldProblem, InvalidRequestError, Language, ServiceError
 from gen_video.quotas.models import QuotaExceededError
 
 MEDIA_TYPE = "application/problem+json"
+UNQUOTED = "/:@!$&'()*+,;="
+"""What a path may hold as it is (RFC 3986, 3.3)."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 MAX_ERRORS = 20
+RETRIED = (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
 TYPE_PREFIX = "https://gen-video.invalid/problems/"
 WORDS: dict[int, tuple[str, str, str]] = {
     400: ("bad_request", "The request could not be read.", "无法读取该请求。"),
@@ -82,6 +88,28 @@ class BadHeaderError(ServiceError):
     message_zh = "请求头 {header} 无效：{reason_zh}"
 
 
+class ProblemPages(Protocol):
+    """Shows errors to people with a browser; `app.state.problem_pages` where there are pages."""
+
+    def takes(self, request: Request) -> bool:
+        """Tell whether an error is for somebody who looks at a page."""
+
+    def language_of(self, request: Request) -> Language:
+        """Return what the visitor reads."""
+
+    def show(
+        self,
+        request: Request,
+        *,
+        status: int,
+        code: str,
+        detail: str,
+        errors: Sequence[Mapping[str, str]],
+        headers: Mapping[str, str],
+    ) -> Response:
+        """Return the answer to a request that failed."""
+
+
 def preferred_language(accept_language: str) -> Language:
     """Return the better of our two languages for an Accept-Language header; English by default."""
     best: tuple[float, Language] = (0.0, "en")
@@ -103,6 +131,9 @@ def preferred_language(accept_language: str) -> Language:
 
 def language_of(request: Request) -> Language:
     """Return the language that a request's sender reads."""
+    pages = _find_pages(request)
+    if pages is not None:
+        return pages.language_of(request)
     return preferred_language(request.headers.get("accept-language", ""))
 
 
@@ -116,20 +147,15 @@ def problem(
     headers: Mapping[str, str] | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
-    """Return an error response."""
-    request_id = getattr(request.state, "request_id", "")
-    param = errors[0]["pointer"].lstrip("/") if errors else None
-    body: dict[str, Any] = {
-        "type": TYPE_PREFIX + code,
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "instance": request.url.path.encode("ascii", "replace").decode(),
-        "code": code,
-        "request_id": request_id,
-        "errors": list(errors),
-        "error": {"message": detail, "type": _openai_type(status), "param": param, "code": code},
-    }
+    """Return an error response for programs."""
+    body = describe_problem(
+        status=status,
+        code=code,
+        detail=detail,
+        instance=quote(request.url.path, UNQUOTED, errors="replace"),
+        request_id=getattr(request.state, "request_id", ""),
+        errors=errors,
+    )
     return JSONResponse(
         body | dict(extra or {}),
         status_code=status,
@@ -138,9 +164,33 @@ def problem(
     )
 
 
+def describe_problem(
+    *,
+    status: int,
+    code: str,
+    detail: str,
+    instance: str,
+    request_id: str,
+    errors: Sequence[Mapping[str, str]] = (),
+) -> dict[str, Any]:
+    """Return the body of an error response."""
+    param = errors[0]["pointer"].lstrip("/") if errors else None
+    return {
+        "type": TYPE_PREFIX + code,
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        "code": code,
+        "request_id": request_id,
+        "errors": list(errors),
+        "error": {"message": detail, "type": openai_type(status), "param": param, "code": code},
+    }
+
+
 def service_problem(
     request: Request, error: ServiceError, *, extra: Mapping[str, Any] | None = None
-) -> JSONResponse:
+) -> Response:
     """Return the response for one of our own errors."""
     language = language_of(request)
     headers: dict[str, str] = {"Content-Language": language}
@@ -150,12 +200,16 @@ def service_problem(
         headers["WWW-Authenticate"] = 'Bearer realm="gen_video"'
     if isinstance(error, QuotaExceededError):
         headers |= _quota_headers(error)
+    is_repeated = error.status in RETRIED or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if is_repeated and not error.is_retryable:
+        # OpenAI's clients ask again by themselves, unless they are told that it is in vain.
+        headers["x-should-retry"] = "false"
     errors = (
         [_field(item, language) for item in error.problems[:MAX_ERRORS]]
         if isinstance(error, InvalidRequestError)
         else []
     )
-    return problem(
+    return _tell(
         request,
         status=error.status,
         code=error.code,
@@ -173,12 +227,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_error)
 
 
-def internal_problem(request: Request) -> JSONResponse:
+def internal_problem(request: Request) -> Response:
     """Return the answer to an unexpected exception; it says nothing of the cause."""
     return _worded(request, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-async def _on_service_error(request: Request, error: Exception) -> JSONResponse:
+async def _on_service_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, ServiceError):
         raise error
     if isinstance(error, QuotaExceededError):
@@ -187,13 +241,30 @@ async def _on_service_error(request: Request, error: Exception) -> JSONResponse:
     return service_problem(request, error)
 
 
-async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    return _worded(request, error.status_code, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed_methods(request))
+    return _worded(request, error.status_code, headers=headers)
 
 
-async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
+def _allowed_methods(request: Request) -> list[str]:
+    """Return every method that an address takes; the framework names those of one route."""
+    taken = {
+        method
+        for method in METHODS
+        for route in request.app.router.routes
+        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+    }
+    # HEAD is answered like GET; and what only has files finds itself at no route.
+    if "GET" in taken or not taken:
+        taken |= {"GET", "HEAD"}
+    return sorted(taken)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     return service_problem(request, InvalidRequestError(*field_problems(error.errors())))
@@ -244,12 +315,43 @@ _ZH = {
 }
 
 
+def _tell(
+    request: Request,
+    *,
+    status: int,
+    code: str,
+    detail: str,
+    headers: Mapping[str, str],
+    errors: Sequence[Mapping[str, str]] = (),
+    extra: Mapping[str, Any] | None = None,
+) -> Response:
+    pages = _find_pages(request)
+    if pages is None:
+        return problem(
+            request,
+            status=status,
+            code=code,
+            detail=detail,
+            errors=errors,
+            headers=headers,
+            extra=extra,
+        )
+    return pages.show(
+        request, status=status, code=code, detail=detail, errors=errors, headers=headers
+    )
+
+
+def _find_pages(request: Request) -> ProblemPages | None:
+    pages: ProblemPages | None = getattr(request.app.state, "problem_pages", None)
+    return pages if pages is not None and pages.takes(request) else None
+
+
 def _worded(
     request: Request, status: int, *, headers: Mapping[str, str] | None = None
-) -> JSONResponse:
+) -> Response:
     code, en, zh = WORDS.get(status, ("http_error", HTTPStatus(status).phrase, "请求出错。"))
     language = language_of(request)
-    return problem(
+    return _tell(
         request,
         status=status,
         code=code,
@@ -265,13 +367,13 @@ def _field(item: FieldProblem, language: Language) -> dict[str, str]:
 def _quota_headers(error: QuotaExceededError) -> dict[str, str]:
     name = f"{error.kind}s"
     return {
-        "x-should-retry": "false",
         "RateLimit-Policy": f'"{name}-day";q={error.quota.limit};w=86400;qu="{name}"',
         "RateLimit": f'"{name}-day";r={error.quota.remaining};t={error.retry_after_seconds}',
     }
 
 
-def _openai_type(status: int) -> str:
+def openai_type(status: int) -> str:
+    """Return the kind of error, as OpenAI's clients know it."""
     if status == HTTPStatus.UNAUTHORIZED:
         return "authentication_error"
     if status == HTTPStatus.TOO_MANY_REQUESTS:

@@ -25,7 +25,11 @@ from gen_video.throttles.policy import (
 from gen_video.throttles.throttle import Rate, Verdict
 from gen_video.wiring import Services
 
-UNCOUNTED_ROUTES = ("/jobs/{job_id}/events", "/files/{folder}/{name}")
+UNCOUNTED_ROUTES = (
+    "/jobs/{job_id}/events",
+    "/files/{folder}/{name}",
+    "/videos/{video_id}/content",
+)
 POLICY_NAME = '"requests"'
 
 

@@ -8,6 +8,7 @@ import typer
 
 from gen_video.accounts.models import KeyRow
 from gen_video.cli.configuration import open_services
+from gen_video.cli.identity import this_operator
 from gen_video.cli.terminal import Cell, note, print_json, print_rows, say
 from gen_video.errors import ServiceError
 
@@ -51,13 +52,14 @@ def create(
     lifetime = read_lifetime(expires) if expires else None
     with open_services() as services:
         if plan:
-            services.accounts.create_account(user, plan_id=plan)
+            services.accounts.create_account(user, plan_id=plan, by=this_operator())
         issued = services.accounts.create_key(
             user,
             label=label,
             lifetime=lifetime,
             images_per_day=images_per_day,
             videos_per_day=videos_per_day,
+            by=this_operator(),
         )
     if is_json:
         print_json({"key": issued.plaintext, **_cells(issued.row)})
@@ -90,7 +92,7 @@ def revoke(
     吊销密钥，一秒内全部进程生效。
     """
     with open_services() as services:
-        row = services.accounts.revoke_key(key)
+        row = services.accounts.revoke_key(key, by=this_operator())
     note(f"Revoked {row.id} of {row.account_name}.", f"已吊销 {row.account_name} 的 {row.id}。")
 
 

@@ -9,6 +9,7 @@ from gen_video.accounts.errors import UnknownPlanError
 from gen_video.accounts.models import DEFAULT_PLANS, Plan
 from gen_video.accounts.service import AccountService
 from gen_video.cli.configuration import open_services
+from gen_video.cli.identity import this_operator
 from gen_video.cli.terminal import note, print_rows
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Plans. / 管理套餐。")
@@ -68,7 +69,7 @@ def set_plan(
         old = _find_or_new(services.accounts, plan_id)
         plan = _change(old, chosen)
         is_new = plan_id not in {known.id for known in services.accounts.list_plans()}
-        services.accounts.save_plan(plan)
+        services.accounts.save_plan(plan, by=this_operator())
     if is_new:
         note(f"Added the new plan {plan_id}.", f"已新增套餐 {plan_id}。")
         return

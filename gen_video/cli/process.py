@@ -1,4 +1,4 @@
-"""`gen-video web` and `gen-video worker`: one process each, for machines that run only that."""
+"""`gen-video web`, `worker` and `courier`: one process each, for machines that run only that."""
 
 import os
 import sys

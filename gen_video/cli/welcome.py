@@ -13,6 +13,7 @@ def welcome_lines(settings: Settings, *, journal: str) -> Iterator[str]:
     url = base_url(settings)
     yield ""
     yield f"  gen_video is ready / 服务已就绪   {url}"
+    yield f"  Console / 控制台   {url}/   <- open this in a browser / 用浏览器打开"
     if settings.docs_enabled is not False:
         yield f"  Docs / 文档        {url}/docs   {url}/redoc"
     yield f"  Health / 健康      {url}/api/v1/health"
@@ -21,6 +22,8 @@ def welcome_lines(settings: Settings, *, journal: str) -> Iterator[str]:
     yield f"  Database / 数据库  {journal}"
     if settings.is_production:
         yield "  Keys / 密钥        gen-video keys create USER"
+        yield "  Admin / 管理员     gen-video users create NAME --email EMAIL --admin"
+        yield "                     gen-video users password NAME"
     else:
         keys = "   ".join(f"{key} ({user})" for key, user in TEST_KEYS.items())
         yield f"  Test keys / 测试密钥  {keys}"

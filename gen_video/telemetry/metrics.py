@@ -104,6 +104,12 @@ class Metrics:
         """Count what the sweeper mended."""
         self._at(self._series().swept, what=what).inc(count)
 
+    def webhook_sent(self, *, outcome: str, seconds: float) -> None:
+        """Count an attempt at a delivery and how long it took."""
+        series = self._series()
+        self._at(series.webhooks, outcome=outcome).inc()
+        self._at(series.webhook_seconds, outcome=outcome).observe(seconds)
+
     def render(self, gauges: Sequence[GaugeSample] = ()) -> tuple[bytes, str]:
         """Return all metrics in the text format, with its media type.
 
@@ -184,6 +190,16 @@ class _AllSeries:
         )
         self.engine_restarts = Counter(
             "gv_engine_restarts", "Engine children replaced", ["reason"], registry=registry
+        )
+        self.webhooks = Counter(
+            "gv_webhooks", "Attempts at deliveries by outcome", ["outcome"], registry=registry
+        )
+        self.webhook_seconds = Histogram(
+            "gv_webhook_seconds",
+            "Seconds of an attempt at a delivery",
+            ["outcome"],
+            buckets=HTTP_BUCKETS,
+            registry=registry,
         )
         self.swept = Counter(
             "gv_swept", "Jobs and files that the sweeper mended", ["what"], registry=registry

@@ -172,8 +172,9 @@ def test_the_ingress_waits_and_takes_uploads() -> None:
 def test_workers_reach_the_internet_only_with_the_hub() -> None:
     closed = build(KUBERNETES / "overlays" / "cpu")
 
-    assert _policies_with_internet(closed) == {"gen-video-web"}
-    assert _policies_with_internet(EVERYTHING) == {"gen-video-web", "gen-video-worker-hub"}
+    own = {"gen-video-web", "gen-video-courier"}
+    assert _policies_with_internet(closed) == own
+    assert _policies_with_internet(EVERYTHING) == own | {"gen-video-worker-hub"}
     assert find(closed, "ConfigMap", OURS)["data"]["GEN_VIDEO_HUB_OFFLINE"] == "true"
     assert find(EVERYTHING, "ConfigMap", OURS)["data"]["GEN_VIDEO_HUB_OFFLINE"] == "false"
 

@@ -22,6 +22,7 @@ from gen_video.api.v1.views import (
     video_generated_view,
 )
 from gen_video.clock import next_midnight, utc_now
+from gen_video.errors import Language
 from gen_video.generation.hints import find_all_hints
 from gen_video.generation.models import Job, Submission
 from gen_video.generation.states import JobKind, JobState
@@ -83,21 +84,31 @@ async def answer(
 def failed_job_problem(request: Request, job: Job, *, headers: dict[str, str]) -> JSONResponse:
     """Return the error of a job that ended without a result."""
     language = language_of(request)
-    code, en, zh = WORDS_OF_STATE.get(job.state, UNKNOWN_FAILURE)
-    if job.error is not None:
-        code, en, zh = job.error.code, job.error.en, job.error.zh
-    status = STATUS_OF_CODE.get(
-        code, STATUS_OF_STATE.get(job.state, HTTPStatus.INTERNAL_SERVER_ERROR)
-    )
+    code, words = failure_words(job, language)
     return problem(
         request,
-        status=status,
+        status=failure_status(job),
         code=code,
-        detail=zh if language == "zh" else en,
+        detail=words,
         # The job has ended for good: sending the same request again would only find it again.
         headers=headers | {"Content-Language": language, "x-should-retry": "false"},
         extra={"task_id": job.id, "job_url": job_url(job.id)},
     )
+
+
+def failure_status(job: Job) -> HTTPStatus:
+    """Return the status of an answer about a job that ended without a result."""
+    code, _ = failure_words(job, "en")
+    of_state = STATUS_OF_STATE.get(job.state, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return STATUS_OF_CODE.get(code, of_state)
+
+
+def failure_words(job: Job, language: Language) -> tuple[str, str]:
+    """Return why a job ended without a result: a stable code and a sentence."""
+    code, en, zh = WORDS_OF_STATE.get(job.state, UNKNOWN_FAILURE)
+    if job.error is not None:
+        code, en, zh = job.error.code, job.error.en, job.error.zh
+    return code, zh if language == "zh" else en
 
 
 def quota_headers(

@@ -1,7 +1,8 @@
 """Server-sent events of one job.
 
 An event's number is made of the job's own state (attempt, stage, step), so that every web
-process counts alike and a client may come back to another one.
+process counts alike and a client may come back to another one. The last three digits of a job
+with previews count those.
 """
 
 import asyncio
@@ -12,10 +13,11 @@ from collections.abc import AsyncIterator
 import structlog
 
 from gen_video.accounts.models import Caller
+from gen_video.api.previews import PreviewReader, preview_view
 from gen_video.api.v1.links import file_urls
 from gen_video.api.v1.views import job_view, progress_view
 from gen_video.errors import Language, ServiceUnavailableError
-from gen_video.generation.models import Job, JobProgress, JobSnapshot
+from gen_video.generation.models import Job, JobProgress, JobSnapshot, Preview
 from gen_video.generation.states import JobState
 from gen_video.generation.watch import JobWatch
 from gen_video.wiring import Services
@@ -28,6 +30,7 @@ STAGES = ("queued", "starting", "loading", "denoising", "decoding")
 ATTEMPT_NUMBERS = 10_000_000
 STAGE_NUMBERS = 1_000_000
 END_NUMBER = 9_000_000
+PREVIEW_NUMBERS = 1_000
 MAX_NUMBER_LENGTH = 18
 
 log = structlog.get_logger(__name__)
@@ -46,26 +49,69 @@ async def job_events(
 
     The caller may see the job: whoever calls has checked that.
     """
-    seen = _parse_number(last_event_id)
-    pace = _Pace()
-    async for snapshot in _with_heartbeats(watch.follow(job.id)):
+    story = _Story(services, job, last_event_id=last_event_id)
+    async for snapshot in with_heartbeats(watch.follow(job.id)):
         if snapshot is None:
             yield HEARTBEAT
             continue
-        number = event_number(snapshot)
+        async for event in story.tell(snapshot):
+            yield event
         if snapshot.state.is_terminal:
             final = await _read_end(services, caller, job.id)
             if final is None:
                 return
             view = job_view(final, language, file_url=file_urls(services))
             data = view.model_dump(mode="json")
-            yield format_event(final.state.value, number=max(number, seen), data=data)
+            yield format_event(final.state.value, number=story.end_number(snapshot), data=data)
             return
-        if number > seen:
-            seen = number
-            progress = progress_view(pace.measure(snapshot), job.input).model_dump(mode="json")
-            data = {"task_id": job.id, "status": snapshot.state.value, **progress}
-            yield format_event("progress", number=number, data=data)
+
+
+class _Story:
+    """What one stream has told of a job so far."""
+
+    def __init__(self, services: Services, job: Job, *, last_event_id: str | None) -> None:
+        self._job = job
+        self._pace = _Pace()
+        self._seen = _parse_number(last_event_id)
+        self._scale = PREVIEW_NUMBERS if job.input.previews else 1
+        self._previews = PreviewReader(services, job.id, seen=self._seen % self._scale)
+
+    async def tell(self, snapshot: JobSnapshot) -> AsyncIterator[str]:
+        """Yield the progress events that a snapshot is worth, one for each new preview."""
+        new = await self._previews.read_new(snapshot)
+        progress = self._pace.measure(snapshot)
+        for preview in new:
+            event = self._progress(snapshot, progress, preview.number, preview)
+            if event is not None:
+                yield event
+        if not (new or snapshot.state.is_terminal):
+            event = self._progress(snapshot, progress, self._previews.seen, None)
+            if event is not None:
+                yield event
+
+    def end_number(self, snapshot: JobSnapshot) -> int:
+        """Return the number of the last event."""
+        return max(self._number(event_number(snapshot), self._previews.seen), self._seen)
+
+    def _progress(
+        self, snapshot: JobSnapshot, progress: JobProgress, previews: int, preview: Preview | None
+    ) -> str | None:
+        """Return an event, None where the client has it already."""
+        place = event_number(snapshot) - 2 * snapshot.state.is_terminal  # before the end itself
+        number = self._number(max(place, self._seen // self._scale), previews)
+        if number <= self._seen:
+            return None
+        self._seen = number
+        shown = progress_view(progress, self._job.input).model_dump(mode="json")
+        # The end has an event of its own.
+        state = JobState.RUNNING if snapshot.state.is_terminal else snapshot.state
+        data = {"task_id": self._job.id, "status": state.value, **shown}
+        if preview is not None:
+            data["preview"] = preview_view(preview).model_dump(mode="json")
+        return format_event("progress", number=number, data=data)
+
+    def _number(self, state: int, previews: int) -> int:
+        return state * self._scale + min(previews, self._scale - 1)
 
 
 async def _read_end(services: Services, caller: Caller, job_id: str) -> Job | None:
@@ -121,7 +167,7 @@ class _Pace:
         )
 
 
-async def _with_heartbeats(
+async def with_heartbeats(
     snapshots: AsyncIterator[JobSnapshot],
 ) -> AsyncIterator[JobSnapshot | None]:
     """Yield every snapshot, and None whenever nothing has come for a while."""

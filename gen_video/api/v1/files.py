@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Annotated, NamedTuple
 
 import structlog
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import (
     FileResponse,
     PlainTextResponse,
@@ -22,18 +22,27 @@ from fastapi.responses import (
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from gen_video.api.caching import file_cache_control, has_match
 from gen_video.api.dependencies import ServicesDep, find_key, require_caller
 from gen_video.api.v1 import PREFIX
-from gen_video.api.v1.ranges import find_part, is_range
 from gen_video.clock import utc_now
 from gen_video.errors import ServiceError
 from gen_video.generation.models import Artifact
 from gen_video.storage.objects import DownloadMethod, ObjectMissingError
+from gen_video.storage.ranges import find_part, is_range
 from gen_video.storage.signatures import LinkExpiredError, LinkInvalidError
 from gen_video.wiring import Services
 
 MAX_RANGES = 4
 FOLDER = f"{PREFIX}/files/"
+CONTENT = {
+    mime: {"schema": {"type": "string", "format": "binary", "contentMediaType": mime}}
+    for mime in (
+        *("image/png", "image/jpeg", "image/webp", "image/gif"),
+        *("video/mp4", "video/webm"),
+    )
+}
+NO_SUCH_PART = {"text/plain": {"schema": {"type": "string"}}}
 
 log = structlog.get_logger(__name__)
 
@@ -51,18 +60,22 @@ class _StoredFile(FileResponse):
     operation_id="get_file",
     summary="A finished file / 获取文件",
     responses={
-        200: {"content": {"image/png": {}, "video/mp4": {}}},
-        206: {"description": "A part / 部分内容"},
+        200: {"content": CONTENT, "description": "The file / 文件"},
+        206: {"content": CONTENT, "description": "A part / 部分内容"},
         307: {"description": "It is fetched from the object store / 跳转至对象存储下载"},
+        401: {"description": "The operator asks for a key / 管理员要求提供密钥"},
         403: {"description": "The link is invalid or has expired / 链接无效或已过期"},
-        416: {"description": "There is no such part / 请求的范围不存在"},
+        410: {},
+        416: {"content": NO_SUCH_PART, "description": "There is no such part / 请求的范围不存在"},
+        503: {},
     },
+    openapi_extra={"security": [{}, {"ApiKey": []}, {"Bearer": []}]},
 )
 async def get_file(
     request: Request,
     services: ServicesDep,
-    folder: str,
-    name: str,
+    folder: Annotated[str, Path(examples=["images"], description="images, videos")],
+    name: Annotated[str, Path(examples=["job_4bDk2Qv9sTnW1xYz8aLm3P.png"])],
     *,
     expires: Annotated[str, Query(description="Of a signed link / 签名链接的到期时间")] = "",
     signature: Annotated[str, Query(description="Of a signed link / 签名链接的签名")] = "",
@@ -73,15 +86,28 @@ async def get_file(
     """
     asked = _Asked(f"{folder}/{name}", expires, signature)
     artifact = await _find(request, services, asked)
-    headers = _headers(artifact, name)
-    if _has_it(request, headers["ETag"]):
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    cache_control = _cache_control(request, services, asked)
     try:
-        return await _deliver(request, services, artifact, headers=headers)
+        return await send_file(request, services, artifact, cache_control=cache_control)
     except ObjectMissingError:
         # Deleted since it was looked up: say so, if that is why.
         await _find(request, services, asked)
         raise
+
+
+async def send_file(
+    request: Request, services: Services, artifact: Artifact, *, cache_control: str
+) -> Response:
+    """Send a file that the client may have, as far as it has not got it already.
+
+    Raises:
+        ObjectMissingError: It was deleted meanwhile.
+    """
+    name = artifact.public_name.rpartition("/")[2]
+    headers = _headers(artifact, name) | {"Cache-Control": cache_control}
+    if has_match(request, headers["ETag"]):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return await _deliver(request, services, artifact, headers=headers)
 
 
 class _Asked(NamedTuple):
@@ -214,12 +240,14 @@ def _headers(artifact: Artifact, name: str) -> dict[str, str]:
         "Content-Disposition": f'inline; filename="{name}"',
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
-        # A deleted picture must not live on in caches: keep it, but ask each time.
-        "Cache-Control": "private, no-cache",
     }
 
 
-def _has_it(request: Request, etag: str) -> bool:
-    known = request.headers.get("if-none-match", "")
-    tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
-    return etag in tags or known.strip() == "*"
+def _cache_control(request: Request, services: Services, asked: _Asked) -> str:
+    access = services.settings.file_access
+    # With a key beside it a link may be wrong or old: then it says nothing of how long.
+    is_link = asked.expires.isdecimal() and find_key(request) is None
+    seconds_left = int(asked.expires) - utc_now().timestamp() if is_link else None
+    if access == "link":
+        seconds_left = None
+    return file_cache_control(access=access, seconds_left=seconds_left)

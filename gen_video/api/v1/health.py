@@ -145,7 +145,12 @@ async def get_liveness() -> LiveView:
     return LiveView(status="ok")
 
 
-@router.get("/health/ready", operation_id="get_readiness", summary="Ready for work / 就绪探针")
+@router.get(
+    "/health/ready",
+    operation_id="get_readiness",
+    summary="Ready for work / 就绪探针",
+    responses={503: {"model": HealthView, "description": "Not now / 暂不可用"}},
+)
 async def get_readiness(request: Request, response: Response) -> HealthView:
     """Answer 503 while draining, or without database or storage.
 

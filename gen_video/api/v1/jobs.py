@@ -5,11 +5,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
 
 from gen_video.api.dependencies import SECURITY, CallerDep, ServicesDep, WatchDep
 from gen_video.api.problems import language_of
 from gen_video.api.v1 import PREFIX
+from gen_video.api.v1.event_shapes import event_stream
 from gen_video.api.v1.events import EVENT_STREAM, STREAM_HEADERS, job_events
 from gen_video.api.v1.links import file_urls
 from gen_video.api.v1.shapes import JobListView, JobView, TaskView
@@ -18,10 +19,25 @@ from gen_video.generation.states import JobKind, JobState
 
 MODEL_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,80}$"
 
+
+def _require_date(value: object) -> object:
+    # Left alone, a number is read as seconds since 1970.
+    if isinstance(value, str) and value.replace(".", "").lstrip("+-").isdecimal():
+        raise ValueError("write it as 2026-12-01T08:30:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_require_date)]
+
 router = APIRouter(prefix=PREFIX, tags=["jobs"], dependencies=SECURITY)
 
 
-@router.get("/jobs", operation_id="list_jobs", summary="Your jobs, newest first / 任务列表")
+@router.get(
+    "/jobs",
+    operation_id="list_jobs",
+    summary="Your jobs, newest first / 任务列表",
+    responses={404: {"description": "`after` names no job of yours / `after` 不是您的任务"}},
+)
 async def list_jobs(
     request: Request,
     caller: CallerDep,
@@ -32,8 +48,8 @@ async def list_jobs(
     status: JobState | None = None,
     kind: JobKind | None = None,
     model: Annotated[str | None, Query(pattern=MODEL_PATTERN)] = None,
-    created_after: AwareDatetime | None = None,
-    created_before: AwareDatetime | None = None,
+    created_after: Moment | None = None,
+    created_before: Moment | None = None,
 ) -> JobListView:
     """List jobs by page: pass `last_id` as `after`.
 
@@ -89,7 +105,12 @@ async def get_task(
     return task_view(job, language_of(request), file_url=file_urls(services))
 
 
-@router.post("/jobs/{job_id}/cancel", operation_id="cancel_job", summary="Cancel / 取消任务")
+@router.post(
+    "/jobs/{job_id}/cancel",
+    operation_id="cancel_job",
+    summary="Cancel / 取消任务",
+    responses={409: {"description": "The job has ended already / 任务已结束"}},
+)
 async def cancel_job(
     job_id: str, request: Request, caller: CallerDep, services: ServicesDep
 ) -> JobView:
@@ -101,7 +122,12 @@ async def cancel_job(
     return job_view(job, language_of(request), file_url=file_urls(services))
 
 
-@router.delete("/jobs/{job_id}", operation_id="delete_job", summary="Erase files / 删除任务文件")
+@router.delete(
+    "/jobs/{job_id}",
+    operation_id="delete_job",
+    summary="Erase files / 删除任务文件",
+    responses={409: {"description": "The job has not ended yet: cancel it first / 请先取消任务"}},
+)
 async def delete_job(
     job_id: str, request: Request, caller: CallerDep, services: ServicesDep
 ) -> JobView:
@@ -118,7 +144,7 @@ async def delete_job(
     operation_id="follow_job",
     summary="Follow a job live / 实时跟踪任务",
     response_class=StreamingResponse,
-    responses={200: {"content": {EVENT_STREAM: {}}, "description": "Server-sent events"}},
+    responses={200: event_stream()},
 )
 async def follow_job(
     job_id: str, request: Request, caller: CallerDep, services: ServicesDep, watch: WatchDep

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from fastapi import Request
+
 from gen_video.api.v1 import PREFIX
 from gen_video.clock import utc_now
 from gen_video.generation.models import Artifact
@@ -26,3 +28,8 @@ def file_urls(services: Services) -> FileUrl:
         return f"{file_url(artifact)}?{query}"
 
     return signed_url
+
+
+def own_address(request: Request, services: Services) -> str:
+    """Return the address of this service, as the operator or else the client wrote it."""
+    return (services.settings.public_url or str(request.base_url)).rstrip("/")

@@ -1,24 +1,42 @@
 """The shapes that the seed's face answers with; they are what the OpenAPI document shows."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from gen_video.engines.catalogue import ModelDefaults, ModelLimits
+from gen_video.engines.catalogue import ModelDefaults, ModelLimits, TaskKind
+from gen_video.generation.states import JobKind, JobState
+
+Address = Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]
+"""Mostly relative to this service; absolute where files are elsewhere."""
+SeedStatus = Literal["queued", "running", "completed", "failed", "canceled", "expired"]
+"""The seed says `completed` where the job resource says `succeeded`."""
+STAGES = [
+    *("queued", "starting", "loading", "denoising", "decoding"),
+    *("succeeded", "failed", "canceled", "expired"),
+]
+Stage = Annotated[str, Field(json_schema_extra={"enum": STAGES})]
+"""Not checked: a worker of the next version may know one more."""
 
 
-class Remaining(BaseModel):
+class View(BaseModel):
+    """Every field of an answer is always there, whatever its default."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+
+class Remaining(View):
     """What is left today / 今日剩余."""
 
     images: int = Field(examples=[9])
     videos: int = Field(examples=[2])
 
 
-class ImageView(BaseModel):
+class ImageView(View):
     """One finished picture / 一张已完成的图像."""
 
-    image_url: str
+    image_url: Address
     file_size: int = Field(description="bytes / 字节")
     width: int
     height: int
@@ -27,7 +45,7 @@ class ImageView(BaseModel):
     sha256: str
 
 
-class HintView(BaseModel):
+class HintView(View):
     """Advice about an accepted request; it changed nothing / 建议，不影响任务."""
 
     code: str = Field(examples=["prompt_outside_model_world"])
@@ -35,12 +53,12 @@ class HintView(BaseModel):
     models: list[str] = Field(description="model ids that it names / 提到的模型")
 
 
-class GeneratedView(BaseModel):
+class GeneratedView(View):
     """Finished pictures; the first one's figures are repeated at the top / 生成结果."""
 
     task_id: str = Field(examples=["job_4bDk2Qv9sTnW1xYz8aLm3P"])
     status: Literal["completed"]
-    image_url: str = Field(examples=["/api/v1/files/images/job_4bDk2Qv9sTnW1xYz8aLm3P.png"])
+    image_url: Address = Field(examples=["/api/v1/files/images/job_4bDk2Qv9sTnW1xYz8aLm3P.png"])
     file_size: int = Field(description="bytes / 字节", examples=[1234567])
     width: int = Field(examples=[1024])
     height: int = Field(examples=[1024])
@@ -49,16 +67,16 @@ class GeneratedView(BaseModel):
     quota_remaining: Remaining
     elapsed_seconds: float | None
     images: list[ImageView]
-    job_url: str
+    job_url: Address
     hints: list[HintView] = Field(default=[], description="mostly empty / 多数情况为空")
 
 
-class VideoGeneratedView(BaseModel):
+class VideoGeneratedView(View):
     """A finished video / 已完成的视频."""
 
     task_id: str = Field(examples=["job_4bDk2Qv9sTnW1xYz8aLm3P"])
     status: Literal["completed"]
-    video_url: str = Field(examples=["/api/v1/files/videos/job_4bDk2Qv9sTnW1xYz8aLm3P.mp4"])
+    video_url: Address = Field(examples=["/api/v1/files/videos/job_4bDk2Qv9sTnW1xYz8aLm3P.mp4"])
     file_size: int = Field(description="bytes / 字节", examples=[1234567])
     duration: float = Field(description="seconds / 秒", examples=[3.0])
     num_frames: int
@@ -69,75 +87,73 @@ class VideoGeneratedView(BaseModel):
     model: str
     mime: str = Field(examples=["video/mp4"])
     sha256: str
-    poster_url: str | None = Field(description="one frame, JPEG / 封面")
-    thumbnails_url: str | None = Field(description="a row of frames, JPEG / 缩略图条")
+    poster_url: Address | None = Field(description="one frame, JPEG / 封面")
+    thumbnails_url: Address | None = Field(description="a row of frames, JPEG / 缩略图条")
     quota_remaining: Remaining
     elapsed_seconds: float | None
-    job_url: str
+    job_url: Address
     hints: list[HintView] = Field(default=[], description="mostly empty / 多数情况为空")
 
 
-class ProgressView(BaseModel):
+class ProgressView(View):
     """How far a job is / 任务进度."""
 
     percent: float
     step: int
     steps: int
-    stage: str = Field(
-        description="queued, starting, loading, denoising, decoding, or an end state"
-    )
+    stage: Stage
     queue_position: int | None = Field(None, description="1 is next / 1 表示下一个")
     eta_seconds: float | None = None
     scene: int | None = Field(None, description="of a storyboard, from 1 / 当前分镜，从 1 起")
     scenes: int | None = Field(None, description="of a storyboard / 分镜总数")
 
 
-class AcceptedView(BaseModel):
+class AcceptedView(View):
     """An accepted job that is not finished yet / 已接受、尚未完成的任务."""
 
     task_id: str
-    status: str = Field(examples=["queued"])
+    status: SeedStatus
     progress: ProgressView
     quota_remaining: Remaining
-    job_url: str
-    events_url: str
+    job_url: Address
+    events_url: Address
     hints: list[HintView] = Field(default=[], description="mostly empty / 多数情况为空")
 
 
-class ErrorView(BaseModel):
+class ErrorView(View):
     """Why a job has no result / 失败原因."""
 
     code: str
     message: str
 
 
-class TaskView(BaseModel):
+class TaskView(View):
     """A job in the seed's words; pictures are there once it is `completed` / 任务（旧接口）."""
 
     task_id: str
-    status: str
+    status: SeedStatus
     model: str
     progress: ProgressView
     quota_remaining: Remaining
-    job_url: str
-    image_url: str | None = None
+    job_url: Address
+    image_url: Address | None = None
     file_size: int | None = None
     width: int | None = None
     height: int | None = None
     seed: int | None = None
     elapsed_seconds: float | None = None
     images: list[ImageView] = []
-    video_url: str | None = None
+    video_url: Address | None = None
     duration: float | None = None
     fps: int | None = None
-    poster_url: str | None = None
+    poster_url: Address | None = None
     error: ErrorView | None = None
 
 
-class OutputView(BaseModel):
+class OutputView(View):
     """A finished file / 已完成的文件."""
 
-    url: str
+    url: Address
     mime: str
     size_bytes: int
     width: int
@@ -146,11 +162,11 @@ class OutputView(BaseModel):
     sha256: str
     duration_seconds: float | None = None
     fps: int | None = None
-    thumbnail_url: str | None = Field(None, description="a small still / 缩略图")
-    state: str = Field(description="live, deleted or expired")
+    thumbnail_url: Address | None = Field(None, description="a small still / 缩略图")
+    state: Literal["live", "deleted", "expired"]
 
 
-class SceneView(BaseModel):
+class SceneView(View):
     """One scene of a video / 一个分镜."""
 
     prompt: str
@@ -159,7 +175,7 @@ class SceneView(BaseModel):
     has_image: bool
 
 
-class InputView(BaseModel):
+class InputView(View):
     """The request as it was resolved: nothing is left to a default / 解析后的完整参数.
 
     `strength`, `reference_image_type` and `loras` are of pictures, `fps`, `scenes` and `overlap` of
@@ -183,7 +199,7 @@ class InputView(BaseModel):
     overlap: int | None = Field(None, description="frames of a cross-fade / 转场重叠帧数")
 
 
-class CostView(BaseModel):
+class CostView(View):
     """What a job took / 费用."""
 
     units: int
@@ -192,22 +208,22 @@ class CostView(BaseModel):
     state: Literal["reserved", "captured", "released"]
 
 
-class UrlsView(BaseModel):
+class UrlsView(View):
     """Where to go from here / 相关地址."""
 
-    self: str
-    cancel: str
-    events: str
+    self: Address
+    cancel: Address
+    events: Address
 
 
-class JobView(BaseModel):
+class JobView(View):
     """A job / 任务."""
 
     id: str
     object: Literal["job"] = "job"
-    kind: str
+    kind: JobKind
     model: str
-    status: str = Field(description="queued, running, succeeded, failed, canceled, expired")
+    status: JobState
     progress: ProgressView
     input: InputView
     outputs: list[OutputView]
@@ -226,7 +242,7 @@ class JobView(BaseModel):
     urls: UrlsView
 
 
-class JobListView(BaseModel):
+class JobListView(View):
     """A page of jobs, newest first / 任务列表，由新到旧."""
 
     object: Literal["list"] = "list"
@@ -236,7 +252,7 @@ class JobListView(BaseModel):
     has_more: bool
 
 
-class KindQuotaView(BaseModel):
+class KindQuotaView(View):
     """One kind's units of today / 某类配额."""
 
     limit: int = Field(examples=[10])
@@ -245,14 +261,14 @@ class KindQuotaView(BaseModel):
     remaining: int
 
 
-class QuotasView(BaseModel):
+class QuotasView(View):
     """Both kinds / 两类配额."""
 
     images: KindQuotaView
     videos: KindQuotaView
 
 
-class QuotaReply(BaseModel):
+class QuotaReply(View):
     """Today's quota / 今日配额."""
 
     user_id: str = Field(examples=["test_user"])
@@ -263,7 +279,7 @@ class QuotaReply(BaseModel):
     timezone: str = Field(examples=["Asia/Shanghai"])
 
 
-class ModelView(BaseModel):
+class ModelView(View):
     """A model on offer / 可用模型."""
 
     id: str
@@ -272,7 +288,7 @@ class ModelView(BaseModel):
     knows: str = Field(
         description="What a small model can draw; empty: anything / 小模型的能力范围"
     )
-    kinds: list[str]
+    kinds: list[TaskKind]
     is_default: bool
     is_loaded: bool = Field(description="In memory right now / 当前已加载")
     defaults: ModelDefaults
@@ -281,25 +297,25 @@ class ModelView(BaseModel):
         description="Micro-credits per unit / 每张图或每段视频的价格（百万分之一点数）"
     )
     licence: str
-    licence_url: str
+    licence_url: Address
     takes_loras: bool
 
 
-class ModelListView(BaseModel):
+class ModelListView(View):
     """The models on offer / 模型列表."""
 
     object: Literal["list"] = "list"
     data: list[ModelView]
 
 
-class LoraView(BaseModel):
+class LoraView(View):
     """An adapter / 一个 LoRA."""
 
     name: str
     description: str
 
 
-class LorasView(BaseModel):
+class LorasView(View):
     """The adapters in the operator's folder / 可用 LoRA."""
 
     character: list[LoraView]

@@ -16,8 +16,11 @@ from gen_video.api.v1.fields import (
     NegativePrompt,
     Notes,
     Number,
+    Previews,
     Steps,
+    Webhook,
     Whole,
+    form_properties,
     says,
     without_bounds,
 )
@@ -130,6 +133,8 @@ class VideoFields(BaseModel):
     )
     metadata: Notes = None
     priority: Hurry = None
+    previews: Previews = None
+    webhook: Webhook = None
     use_model_manager: Ignored = None
     task: Ignored = None
 
@@ -184,6 +189,8 @@ class VideoFields(BaseModel):
             transition=self.transition or Transition.CUT.value,
             metadata=self.metadata or {},
             priority=self.priority or Priority.INTERACTIVE.value,
+            previews=0 if self.previews is None else self.previews,
+            webhook_url=self.webhook,
         )
 
 
@@ -207,7 +214,7 @@ def video_schemas() -> dict[str, Any]:
         schema["properties"] = {
             name: without_bounds(entry) for name, entry in schema["properties"].items()
         }
-    form = dict(fields, title="VideoForm", properties=dict(fields["properties"]))
+    form = dict(fields, title="VideoForm", properties=form_properties(fields["properties"]))
     del form["examples"]
     for name in ("metadata", "scenes"):
         del form["properties"][name]

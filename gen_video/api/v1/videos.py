@@ -12,6 +12,7 @@ from gen_video.api.preferences import read_cancel_after, read_preference, read_r
 from gen_video.api.v1 import PREFIX
 from gen_video.api.v1.answers import answer
 from gen_video.api.v1.first_frames import FirstFrame, read_first_frames
+from gen_video.api.v1.links import own_address
 from gen_video.api.v1.shapes import AcceptedView, VideoGeneratedView
 from gen_video.api.v1.video_fields import VideoFields, video_body
 from gen_video.errors import FieldProblem, InvalidRequestError
@@ -27,6 +28,10 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "model": AcceptedView,
         "description": "Accepted; follow `Location` / 已接受，结果见 `Location`",
     },
+    409: {"description": "The job was canceled / 任务已取消"},
+    501: {"description": "No video model is on offer here / 此服务未启用视频模型"},
+    504: {},
+    507: {},
 }
 
 
@@ -56,10 +61,11 @@ async def generate_video(
     preference = read_preference(request, default_seconds=services.settings.sync_wait_seconds)
     hints = read_retry_hints(request)
     cancel_after = read_cancel_after(request)
-    body = await read_body(request, file_field=IMAGE)
+    body = await read_body(request, files={IMAGE: 1})
     fields = check_fields(body, VideoFields)
-    _require_one_form(fields, has_file=body.file is not None)
-    frames = fields.list_first_frames(body.file)
+    file = body.find_file(IMAGE)
+    _require_one_form(fields, has_file=file is not None)
+    frames = fields.list_first_frames(file)
     wanted = fields.to_request([None if frame is None else frame.source for frame in frames])
     submission = await services.threads.run(services.jobs.peek, caller, wanted, hints=hints)
     if submission is None:
@@ -111,12 +117,11 @@ async def _read(
     if not any(frames):
         return [b""] * len(frames)
     resolved = resolve_video(wanted, catalogue=services.catalogue, plan=caller.plan)
-    own = services.settings.public_url or str(request.base_url)
     references = await read_first_frames(
         services,
         caller,
         frames,
         cover=(resolved.width, resolved.height),
-        own_address=own.rstrip("/"),
+        own_address=own_address(request, services),
     )
     return [b"" if reference is None else reference.png for reference in references]

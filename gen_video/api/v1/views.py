@@ -187,7 +187,7 @@ def job_view(job: Job, language: Language, *, file_url: FileUrl) -> JobView:
         input=_input_view(job),
         outputs=[_output_view(artifact, job, file_url=file_url) for artifact in job.outputs],
         error=error_view(job, language),
-        cost=_cost_view(job),
+        cost=cost_view(job),
         attempts=job.attempt,
         metadata=job.metadata,
         is_cancel_requested=job.cancel_requested_at is not None,
@@ -290,6 +290,7 @@ def _still_urls(job: Job, file_url: FileUrl) -> dict[str, str]:
 
 
 def _output_view(artifact: Artifact, job: Job, *, file_url: FileUrl) -> OutputView:
+    still = job.find_still(artifact)
     return OutputView(
         url=file_url(artifact),
         mime=artifact.mime,
@@ -300,7 +301,7 @@ def _output_view(artifact: Artifact, job: Job, *, file_url: FileUrl) -> OutputVi
         sha256=artifact.sha256,
         duration_seconds=artifact.duration_seconds,
         fps=artifact.fps,
-        thumbnail_url=_still_urls(job, file_url).get(FileRole.POSTER),
+        thumbnail_url=None if still is None else file_url(still),
         state=artifact.state,
     )
 
@@ -335,7 +336,8 @@ def _input_view(job: Job) -> InputView:
     return view
 
 
-def _cost_view(job: Job) -> CostView:
+def cost_view(job: Job) -> CostView:
+    """Show what a job took."""
     units = job.units if job.units_delivered is None else job.units_delivered
     match COST_STATES.get(job.state, "released"):
         case "reserved":

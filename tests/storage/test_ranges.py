@@ -2,7 +2,7 @@
 
 import pytest
 
-from gen_video.api.v1.ranges import Part, find_part, is_range
+from gen_video.storage.ranges import Part, find_part, is_range
 
 SIZE = 10
 
