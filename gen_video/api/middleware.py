@@ -96,7 +96,6 @@ class RequestMiddleware:
         self._log_call(scope, method=method, status=status, seconds=seconds)
         log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
 
-
     def _log_call(self, scope: Scope, *, method: str, status: int, seconds: float) -> None:
         """Keep what an account asked, for the account to look at; strangers have no log."""
         caller = scope["state"].get("caller")

@@ -346,9 +346,7 @@ def _find_pages(request: Request) -> ProblemPages | None:
     return pages if pages is not None and pages.takes(request) else None
 
 
-def _worded(
-    request: Request, status: int, *, headers: Mapping[str, str] | None = None
-) -> Response:
+def _worded(request: Request, status: int, *, headers: Mapping[str, str] | None = None) -> Response:
     code, en, zh = WORDS.get(status, ("http_error", HTTPStatus(status).phrase, "请求出错。"))
     language = language_of(request)
     return _tell(

@@ -1,6 +1,7 @@
 """`gen-video workers`, and what the command line leaves in the audit log."""
 
 import json
+import time
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_an_order_is_given_and_its_answer_awaited(
             state = OrderState.FAILED if is_check else OrderState.DONE
             services.workforce.end_order(order, state=state, answer="no memory" if is_check else "")
 
-        monkeypatch.setattr(workers.time, "sleep", answer)
+        monkeypatch.setattr(time, "sleep", answer)
         drained = run("workers", "drain", WORKER)
         checked = run("workers", "check", WORKER, "test-double")
 

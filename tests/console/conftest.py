@@ -65,6 +65,12 @@ def console(tmp_path: Path) -> Iterator[Console]:
     yield from run_console(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """Return a console for tests that only look: one for all of a file."""
+    yield from run_console(tmp_path_factory.mktemp("standing"))
+
+
 def run_console(folder: Path, **settings: object) -> Iterator[Console]:
     """Yield a running console with settings of the test's choice."""
     chosen = Settings(

@@ -3,13 +3,14 @@
 import gzip
 import re
 import time
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Connection, update
 from starlette.testclient import TestClient
 
 from gen_video.accounts.tables import accounts
-from tests.console.conftest import Console
+from tests.console.conftest import Console, run_console
 from tests.console.pages import PAGES, Page
 
 HOSTILE = '"><img src=x onerror=alert(1)>'
@@ -19,13 +20,29 @@ STATIC = re.compile(r'(?:src|href)="(/console/static/[^"]+)"')
 PLAIN = [page for page in PAGES if "{" not in page.path]
 
 
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """Return a console whose users have hostile names and addresses."""
+
+    def rename(connection: Connection) -> None:
+        connection.execute(
+            update(accounts)
+            .where(accounts.c.name.in_(["test_user", "owner"]))
+            .values(name=accounts.c.name + HOSTILE, email=accounts.c.name + HOSTILE)
+        )
+
+    for console in run_console(tmp_path_factory.mktemp("hostile")):
+        console.services.database.write(rename)
+        yield console
+
+
 def look(console: Console, page: Page) -> TestClient:
     return {"visitor": console.visitor, "member": console.client, "owner": console.owner}[page.who]
 
 
 @pytest.mark.parametrize("page", PLAIN, ids=lambda page: page.name)
-def test_nothing_foreign_gets_into_a_page(console: Console, page: Page) -> None:
-    headers = look(console, page).get(page.path).headers
+def test_nothing_foreign_gets_into_a_page(standing: Console, page: Page) -> None:
+    headers = look(standing, page).get(page.path).headers
     policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
 
     assert policy["default-src"] == "'none'"
@@ -38,8 +55,8 @@ def test_nothing_foreign_gets_into_a_page(console: Console, page: Page) -> None:
 
 
 @pytest.mark.parametrize("page", PLAIN, ids=lambda page: page.name)
-def test_every_page_is_there_in_both_languages(console: Console, page: Page) -> None:
-    browser = look(console, page)
+def test_every_page_is_there_in_both_languages(standing: Console, page: Page) -> None:
+    browser = look(standing, page)
 
     answers = {
         language: browser.get(page.path, headers={"Accept-Language": language})
@@ -55,26 +72,17 @@ def test_every_page_is_there_in_both_languages(console: Console, page: Page) -> 
 
 
 @pytest.mark.parametrize("page", PLAIN, ids=lambda page: page.name)
-def test_a_hostile_name_is_text(console: Console, page: Page) -> None:
-    def rename(connection: Connection) -> None:
-        connection.execute(
-            update(accounts)
-            .where(accounts.c.name.in_(["test_user", "owner"]))
-            .values(name=accounts.c.name + HOSTILE, email=accounts.c.name + HOSTILE)
-        )
-
-    console.services.database.write(rename)
-
-    text = look(console, page).get(f"{page.path}?next={HOSTILE}&done={HOSTILE}").text
+def test_a_hostile_name_is_text(hostile: Console, page: Page) -> None:
+    text = look(hostile, page).get(f"{page.path}?next={HOSTILE}&done={HOSTILE}").text
 
     assert "<img src=x" not in text
     assert page.who == "visitor" or "&gt;&lt;img src=x" in text
 
 
 @pytest.mark.parametrize("page", PLAIN, ids=lambda page: page.name)
-def test_a_page_is_light_and_quick(console: Console, page: Page) -> None:
+def test_a_page_is_light_and_quick(standing: Console, page: Page) -> None:
     """Its weight: all that it needs but pictures, as it is sent to a browser."""
-    browser = look(console, page)
+    browser = look(standing, page)
     browser.get(page.path)
 
     started = time.perf_counter()
@@ -128,24 +136,24 @@ def test_the_chosen_language_wins_over_the_browser(console: Console) -> None:
     ],
 )
 def test_errors_are_pages_for_people_and_problems_for_programs(
-    console: Console, path: str, accept: str, kind: str
+    standing: Console, path: str, accept: str, kind: str
 ) -> None:
-    answer = console.visitor.get(path, headers={"Accept": accept})
+    answer = standing.visitor.get(path, headers={"Accept": accept})
 
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith(kind)
 
 
-def test_an_error_in_a_part_of_a_page_is_told_at_its_edge(console: Console) -> None:
-    answer = console.client.get("/console/nothing", headers={"HX-Request": "true"})
+def test_an_error_in_a_part_of_a_page_is_told_at_its_edge(standing: Console) -> None:
+    answer = standing.client.get("/console/nothing", headers={"HX-Request": "true"})
 
     assert answer.status_code == 404
     assert answer.headers["hx-retarget"] == "#toasts"
     assert "<html" not in answer.text
 
 
-def test_a_part_of_a_page_leads_to_the_sign_in(console: Console) -> None:
-    answer = console.visitor.get(
+def test_a_part_of_a_page_leads_to_the_sign_in(standing: Console) -> None:
+    answer = standing.visitor.get(
         "/console/account", headers={"HX-Request": "true"}, follow_redirects=False
     )
 
@@ -179,8 +187,8 @@ def test_a_draining_process_says_so_on_a_page(console: Console) -> None:
     assert "<html" in answer.text
 
 
-def test_the_console_is_no_part_of_the_api_s_document(console: Console) -> None:
-    document = console.visitor.get("/openapi.json").json()
+def test_the_console_is_no_part_of_the_api_s_document(standing: Console) -> None:
+    document = standing.visitor.get("/openapi.json").json()
 
     assert not [path for path in document["paths"] if path.startswith(("/console", "/sign"))]
 

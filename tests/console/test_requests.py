@@ -41,13 +41,13 @@ def list_unsafe(console: Console) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("headers", FOREIGN.values(), ids=list(FOREIGN))
-def test_nothing_is_changed_for_a_foreign_page(console: Console, headers: dict[str, str]) -> None:
+def test_nothing_is_changed_for_a_foreign_page(standing: Console, headers: dict[str, str]) -> None:
     """Even with the right cookie and the right token."""
-    token = find_token(console.owner)
-    routes = list_unsafe(console)
+    token = find_token(standing.owner)
+    routes = list_unsafe(standing)
 
     answers = {
-        route: console.owner.request(
+        route: standing.owner.request(
             *route, headers={**headers, "X-CSRF-Token": token}, follow_redirects=False
         ).status_code
         for route in routes
@@ -58,24 +58,24 @@ def test_nothing_is_changed_for_a_foreign_page(console: Console, headers: dict[s
 
 
 @pytest.mark.parametrize("token", ["", "x", "A" * 86 + "==", "é"])
-def test_nothing_is_changed_without_the_token(console: Console, token: str) -> None:
+def test_nothing_is_changed_without_the_token(standing: Console, token: str) -> None:
     answers = {
-        route: console.owner.request(
+        route: standing.owner.request(
             *route,
             headers={b"Origin": ORIGIN.encode(), b"X-CSRF-Token": token.encode()},
             follow_redirects=False,
         ).status_code
-        for route in list_unsafe(console)
+        for route in list_unsafe(standing)
         if route[1].startswith("/console")
     }
 
     assert set(answers.values()) == {403}, answers
 
 
-def test_a_token_of_another_session_is_refused(console: Console) -> None:
-    theirs = find_token(console.client)
+def test_a_token_of_another_session_is_refused(standing: Console) -> None:
+    theirs = find_token(standing.client)
 
-    answer = console.owner.post(
+    answer = standing.owner.post(
         "/console/account/sessions/end-others",
         headers={"Origin": ORIGIN, "X-CSRF-Token": theirs},
         follow_redirects=False,
@@ -100,11 +100,11 @@ def test_the_token_looks_different_on_every_page_and_stays_good(console: Console
     assert answers == [303, 303, 303]
 
 
-def test_the_api_knows_no_cookie(console: Console) -> None:
+def test_the_api_knows_no_cookie(standing: Console) -> None:
     answers = [
-        console.owner.get("/api/v1/quota").status_code,
-        console.owner.get("/v1/models").status_code,
-        console.owner.post("/api/v1/images/generate", json={"prompt": "x"}).status_code,
+        standing.owner.get("/api/v1/quota").status_code,
+        standing.owner.get("/v1/models").status_code,
+        standing.owner.post("/api/v1/images/generate", json={"prompt": "x"}).status_code,
     ]
 
     assert answers == [401, 401, 401]
@@ -133,8 +133,8 @@ def test_the_address_that_browsers_use_may_differ_from_ours(console: Console) ->
     ["//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil", "javascript:alert(1)",
      "/a\r\nSet-Cookie: x=1", "///evil.example", "/ /evil", "/sign-in?next=/sign-in"],
 )  # fmt: skip
-def test_signing_in_leads_to_a_page_of_ours(console: Console, path: str) -> None:
-    browser = console.new_browser()
+def test_signing_in_leads_to_a_page_of_ours(standing: Console, path: str) -> None:
+    browser = standing.new_browser()
 
     answer = browser.post(
         "/sign-in/development",
@@ -146,8 +146,8 @@ def test_signing_in_leads_to_a_page_of_ours(console: Console, path: str) -> None
     assert answer.headers["location"].startswith("/console/")
 
 
-def test_signing_in_leads_back_to_where_one_wanted_to_go(console: Console) -> None:
-    browser = console.new_browser()
+def test_signing_in_leads_back_to_where_one_wanted_to_go(standing: Console) -> None:
+    browser = standing.new_browser()
     first = browser.get("/console/account?done=sessions", follow_redirects=False)
 
     page = browser.get(first.headers["location"])
@@ -167,12 +167,12 @@ def _statuses(client: TestClient, *paths: str) -> list[int]:
     return [client.get(path, follow_redirects=False).status_code for path in paths]
 
 
-def test_pages_of_accounts_lead_visitors_to_the_sign_in(console: Console) -> None:
+def test_pages_of_accounts_lead_visitors_to_the_sign_in(standing: Console) -> None:
     paths = [
         path
-        for method, path in list_routes(console)
+        for method, path in list_routes(standing)
         if method == "GET" and path.startswith("/console/")
     ]
 
     assert paths
-    assert set(_statuses(console.visitor, *paths)) == {303}
+    assert set(_statuses(standing.visitor, *paths)) == {303}
