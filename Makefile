@@ -10,7 +10,7 @@ EXTRAS := dev$(if $(CI),$(comma)training)
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix bench chaos cluster migrate openapi fuzz typescript
+.PHONY: help setup run test check fix bench chaos cluster migrate openapi fuzz typescript screenshots
 
 help: ## List the tasks / 列出任务
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1|/' | column -t -s '|'
@@ -48,9 +48,12 @@ cluster: setup ## Kill nodes, broker and database of a whole cluster for ten min
 migrate: setup ## Bring the database to this version / 升级数据库
 	.venv/bin/gen-video migrate
 
-fuzz: setup ## Ask the API everything its document allows, and more, for an hour / 接口模糊测试
+fuzz: setup ## Ask the API everything its document allows, and what it does not, for minutes / 接口模糊测试
 	GEN_VIDEO_TEST_FUZZ_EXAMPLES=$${EXAMPLES:-500} GEN_VIDEO_TEST_FUZZ_SEED=$${SEED:-$$RANDOM} \
 		$(PYTHON) -m pytest -s tests/fuzz
+
+screenshots: setup ## Take pictures of every page of the console into screenshots/ / 控制台截图
+	$(PYTHON) -m tests.console.screenshots --model mini
 
 typescript: openapi ## Make the TypeScript client's types anew / 更新 TypeScript 客户端
 	cd clients/typescript && npm ci --ignore-scripts && npm run generate && npm run build

@@ -115,3 +115,37 @@ def test_a_lowered_limit_says_when_it_counts(run: Run) -> None:
 
 def test_a_new_plan_is_called_new(run: Run) -> None:
     assert "new plan" in run("plans", "set", "gold", "--images-per-day", "500").err
+
+
+def test_an_admin_with_a_password_is_made_in_two_commands(run: Run) -> None:
+    run("users", "create", "anna", "--email", "Anna@Example.com", "--admin")
+
+    made = run("users", "password", "anna", "--generate")
+
+    assert made.code == 0
+    assert len(made.out.strip()) >= 16
+    users = {user["name"]: user for user in json.loads(run("users", "list", "--json").out)}
+    assert (users["anna"]["email"], users["anna"]["role"]) == ("anna@example.com", "admin")
+    assert "password" not in users["anna"]
+
+
+def test_address_and_role_of_a_user_can_be_changed(run: Run) -> None:
+    run("users", "create", "anna", "--email", "anna@example.com", "--admin")
+
+    codes = [
+        run("users", "email", "anna", "new@example.com").code,
+        run("users", "role", "anna", "member").code,
+    ]
+
+    assert codes == [0, 0]
+    users = {user["name"]: user for user in json.loads(run("users", "list", "--json").out)}
+    assert (users["anna"]["email"], users["anna"]["role"]) == ("new@example.com", "member")
+
+
+def test_no_password_without_an_address_to_sign_in_with(run: Run) -> None:
+    run("users", "create", "anna")
+
+    refused = run("users", "password", "anna", "--generate")
+
+    assert refused.code != 0
+    assert refused.out == ""

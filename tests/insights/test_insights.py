@@ -151,9 +151,9 @@ def test_models_are_told_apart(studio: Studio, insights: InsightsService, caller
 def test_usage_is_by_day_model_and_key_and_of_one_account(
     studio: Studio, insights: InsightsService, caller: Caller
 ) -> None:
+    studio.finished_job(studio.new_caller("bob"), LAKE)
     studio.finished_job(caller)
     studio.submit(caller)
-    studio.finished_job(studio.new_caller("bob"), LAKE)
 
     (row,) = insights.list_usage(caller)
 
