@@ -12,6 +12,7 @@ from gen_video.egress.closed import ClosedFetcher
 from gen_video.egress.fetch import EgressClient
 from gen_video.egress.fetcher import Fetcher
 from gen_video.egress.post import EgressPoster, Poster
+from gen_video.egress.way import Way
 from gen_video.engines.catalogue import Catalogue
 from gen_video.engines.host import EngineHost, HostLimits
 from gen_video.engines.makes import ChildConfig
@@ -75,7 +76,7 @@ def build_fetcher(settings: Settings) -> Fetcher:
     """Return what fetches the URLs that users name."""
     if settings.url_access == "off":
         return ClosedFetcher()
-    return EgressClient(allow_private=settings.url_access == "any")
+    return EgressClient(Way(allow_private=settings.url_access == "any"))
 
 
 def build_url_rules(settings: Settings) -> UrlRules:
@@ -89,7 +90,7 @@ def build_url_rules(settings: Settings) -> UrlRules:
 
 def build_poster(settings: Settings) -> Poster:
     """Return what sends webhooks."""
-    return EgressPoster(allow_private=settings.url_access == "any")
+    return EgressPoster(Way(allow_private=settings.url_access == "any"))
 
 
 def build_file_address(settings: Settings, links: FileLinks) -> FileAddress:

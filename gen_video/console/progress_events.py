@@ -3,7 +3,6 @@
 Every event says all there is to know, so a browser that comes back needs no memory.
 """
 
-import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -14,7 +13,7 @@ from gen_video.accounts.models import Caller
 from gen_video.errors import ServiceError
 from gen_video.generation.models import JobProgress, JobSnapshot
 from gen_video.generation.states import JobState
-from gen_video.generation.watch import JobWatch
+from gen_video.generation.watch import JobWatch, with_pauses
 from gen_video.wiring import Services
 
 EVENT_STREAM = "text/event-stream"
@@ -33,7 +32,7 @@ async def follow(
     """Yield the events of a job that the caller may see, until its end."""
     story = _Story(services, caller=caller, job_id=job_id)
     try:
-        async for snapshot in _with_pauses(watch.follow(job_id)):
+        async for snapshot in with_pauses(watch.follow(job_id), seconds=QUEUE_LOOK_SECONDS):
             for event in await (story.go_on() if snapshot is None else story.tell(snapshot)):
                 yield event
     except ServiceError as error:
@@ -108,23 +107,3 @@ def _progress(progress: JobProgress) -> str:
             "eta_seconds": progress.eta_seconds,
         },
     )
-
-
-async def _with_pauses(snapshots: AsyncIterator[JobSnapshot]) -> AsyncIterator[JobSnapshot | None]:
-    """Yield every snapshot, and None whenever none has come for a while."""
-    upcoming = asyncio.ensure_future(anext(snapshots))
-    try:
-        while True:
-            done, _ = await asyncio.wait({upcoming}, timeout=QUEUE_LOOK_SECONDS)
-            if not done:
-                yield None
-                continue
-            try:
-                snapshot = upcoming.result()
-            except StopAsyncIteration:
-                return
-            upcoming = asyncio.ensure_future(anext(snapshots))
-            yield snapshot
-    finally:
-        upcoming.cancel()
-        await asyncio.gather(upcoming, return_exceptions=True)

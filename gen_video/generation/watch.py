@@ -155,3 +155,25 @@ class JobWatch:
         self._last[job_id] = snapshot
         for queue in self._queues[job_id]:
             queue.put_nowait(snapshot)
+
+
+async def with_pauses(
+    snapshots: AsyncIterator[JobSnapshot], *, seconds: float
+) -> AsyncIterator[JobSnapshot | None]:
+    """Yield every snapshot, and None whenever none has come for so long."""
+    upcoming = asyncio.ensure_future(anext(snapshots))
+    try:
+        while True:
+            done, _ = await asyncio.wait({upcoming}, timeout=seconds)
+            if not done:
+                yield None
+                continue
+            try:
+                snapshot = upcoming.result()
+            except StopAsyncIteration:
+                return
+            upcoming = asyncio.ensure_future(anext(snapshots))
+            yield snapshot
+    finally:
+        upcoming.cancel()
+        await asyncio.gather(upcoming, return_exceptions=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from gen_video.egress.addresses import IPAddress
 from gen_video.egress.fetch import EgressClient
+from gen_video.egress.way import Way
 
 PUBLIC = "93.184.215.14"
 OTHER_PUBLIC = "2606:2800:21f:cb07::1"
@@ -50,5 +51,5 @@ class Internet:
 
     def client(self, *, deadline_seconds: float = 60.0) -> EgressClient:
         return EgressClient(
-            resolve=self.resolve, connect=self.connect, deadline_seconds=deadline_seconds
+            Way(resolve=self.resolve, connect=self.connect), deadline_seconds=deadline_seconds
         )

@@ -12,6 +12,7 @@ import pytest
 
 from gen_video.egress.fetch import EgressClient
 from gen_video.egress.fetcher import Fetched, UrlTooLargeError, UrlUnreachableError
+from gen_video.egress.way import Way
 from tests.egress.internet import EVERY_PORT
 from tests.egress.servers import PATIENCE_SECONDS, Answer, response, serve
 
@@ -25,7 +26,9 @@ GENEROUS_SECONDS = 20.0
 
 
 def fetch(answer: Answer, *, accept: str = "image/png", deadline_seconds: float = 60.0) -> Fetched:
-    client = EgressClient(allow_private=True, ports=EVERY_PORT, deadline_seconds=deadline_seconds)
+    client = EgressClient(
+        Way(allow_private=True), ports=EVERY_PORT, deadline_seconds=deadline_seconds
+    )
     with serve({"/": answer}) as served:
         url = f"http://127.0.0.1:{served.port}/"
         return client.fetch(url, max_bytes=MAX_BYTES, accept=(accept,))
@@ -96,7 +99,7 @@ def test_exactly_as_much_as_is_allowed_is_read() -> None:
 
 
 def test_the_request_says_what_is_taken() -> None:
-    client = EgressClient(allow_private=True, ports=EVERY_PORT)
+    client = EgressClient(Way(allow_private=True), ports=EVERY_PORT)
     with serve({"/a%20b?c=%C3%A9": response()}) as served:
         url = f"http://127.0.0.1:{served.port}/a%20b?c=é"
         client.fetch(url, max_bytes=1, accept=("image/png", "image/webp"))
@@ -269,7 +272,7 @@ def test_the_deadline_holds_against_a_slow_resolver() -> None:
     started = time.monotonic()
     try:
         with pytest.raises(UrlUnreachableError, match="too long"):
-            EgressClient(resolve=resolve, deadline_seconds=0.2).fetch(
+            EgressClient(Way(resolve=resolve), deadline_seconds=0.2).fetch(
                 "http://slow.example/", max_bytes=1, accept=("*/*",)
             )
     finally:

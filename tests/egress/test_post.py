@@ -7,6 +7,7 @@ from gen_video.egress.exchange import Posted
 from gen_video.egress.fetcher import UrlRefusedError, UrlUnreachableError
 from gen_video.egress.post import EgressPoster
 from gen_video.egress.targets import parse_target
+from gen_video.egress.way import Way
 from tests.egress.internet import EVERY_PORT, PUBLIC, Internet
 from tests.egress.servers import redirect, response, serve
 
@@ -16,7 +17,7 @@ BODY = b'{"type":"job.succeeded"}'
 
 
 def post(internet: Internet, url: str = f"http://{NAME}/hook?a=1") -> Posted:
-    poster = EgressPoster(resolve=internet.resolve, connect=internet.connect)
+    poster = EgressPoster(Way(resolve=internet.resolve, connect=internet.connect))
     return poster.post(parse_target(url, ports=EVERY_PORT), BODY, HEADERS)
 
 
@@ -87,7 +88,7 @@ def test_what_fails_has_a_stable_word(
 
 def test_looking_up_refuses_what_is_inside_and_passes_over_what_is_not_there() -> None:
     internet = Internet(names={"inside.example": [["10.0.0.1"]], NAME: [[PUBLIC]]})
-    poster = EgressPoster(resolve=internet.resolve, connect=internet.connect)
+    poster = EgressPoster(Way(resolve=internet.resolve, connect=internet.connect))
 
     with pytest.raises(UrlRefusedError):
         poster.look_up(parse_target("https://inside.example/"))
@@ -99,7 +100,9 @@ def test_looking_up_refuses_what_is_inside_and_passes_over_what_is_not_there() -
 
 def test_private_addresses_are_reached_only_where_the_operator_says_so() -> None:
     internet = Internet(names={NAME: [["10.0.0.1"]], "metadata.example": [["169.254.169.254"]]})
-    poster = EgressPoster(allow_private=True, resolve=internet.resolve, connect=internet.connect)
+    poster = EgressPoster(
+        Way(allow_private=True, resolve=internet.resolve, connect=internet.connect)
+    )
     with serve({"/": response()}) as served:
         internet.port = served.port
         assert poster.post(parse_target(f"http://{NAME}/"), BODY, HEADERS).status_code == 200

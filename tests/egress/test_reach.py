@@ -6,6 +6,7 @@ import pytest
 
 from gen_video.egress.fetch import EgressClient
 from gen_video.egress.fetcher import Fetched, UrlRefusedError, UrlUnreachableError
+from gen_video.egress.way import Way
 from tests.egress.internet import EVERY_PORT, OTHER_PUBLIC, PUBLIC, Internet
 from tests.egress.servers import redirect, response, serve
 
@@ -171,7 +172,7 @@ def test_a_literal_address_is_not_looked_up() -> None:
 def test_loopback_is_for_the_operator_to_open(url: str) -> None:
     with serve(ANSWERS) as served:
         url = url.format(port=served.port)
-        opened = EgressClient(allow_private=True, ports=EVERY_PORT)
+        opened = EgressClient(Way(allow_private=True), ports=EVERY_PORT)
         closed = EgressClient(ports=EVERY_PORT)
 
         assert fetch(opened, url).data == b"picture"
@@ -184,7 +185,7 @@ def test_loopback_is_for_the_operator_to_open(url: str) -> None:
 @pytest.mark.parametrize("host", ["169.254.169.254", "[fe80::1]", "[fd00:ec2::254]", "[::]"])
 def test_metadata_stays_closed_where_private_is_open(host: str) -> None:
     internet = Internet(names={})
-    client = EgressClient(allow_private=True, connect=internet.connect)
+    client = EgressClient(Way(allow_private=True, connect=internet.connect))
 
     with pytest.raises(UrlRefusedError):
         fetch(client, f"http://{host}/")
@@ -198,7 +199,7 @@ def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -
             monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
-        client = EgressClient(allow_private=True, ports=EVERY_PORT)
+        client = EgressClient(Way(allow_private=True), ports=EVERY_PORT)
 
         assert fetch(client, f"http://127.0.0.1:{served.port}/").data == b"picture"
 
@@ -208,7 +209,7 @@ def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -
 def test_a_closed_port_is_unreachable() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        client = EgressClient(allow_private=True, ports=EVERY_PORT)
+        client = EgressClient(Way(allow_private=True), ports=EVERY_PORT)
 
         with pytest.raises(UrlUnreachableError, match="connection failed"):
             fetch(client, f"http://127.0.0.1:{unused.getsockname()[1]}/")

@@ -7,15 +7,16 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gen_video.egress.fetch import EgressClient, create_ssl_context
+from gen_video.egress.fetch import EgressClient
 from gen_video.egress.fetcher import UrlRefusedError, UrlUnreachableError
 from gen_video.egress.post import EgressPoster
 from gen_video.egress.targets import parse_target
+from gen_video.egress.way import Way, create_ssl_context
 from tests.egress.internet import EVERY_PORT, PUBLIC, Internet
 from tests.egress.servers import Served, redirect, response, serve
 
@@ -52,7 +53,9 @@ def serve_tls(certificate: Path, names_asked: list[str | None]) -> Iterator[Serv
 
 def trusting(certificate: Path, internet: Internet) -> EgressClient:
     context = ssl.create_default_context(cafile=str(certificate))
-    return EgressClient(ssl_context=context, resolve=internet.resolve, connect=internet.connect)
+    return EgressClient(
+        Way(ssl_context=context, resolve=internet.resolve, connect=internet.connect)
+    )
 
 
 @needs_openssl
@@ -119,13 +122,13 @@ def test_certificates_and_names_are_checked_unless_told_otherwise() -> None:
 
 def test_a_server_that_speaks_no_tls_is_unreachable() -> None:
     with serve({"/": response(b"picture")}) as served, pytest.raises(UrlUnreachableError):
-        EgressClient(allow_private=True, ports=EVERY_PORT, deadline_seconds=0.5).fetch(
+        EgressClient(Way(allow_private=True), ports=EVERY_PORT, deadline_seconds=0.5).fetch(
             f"https://127.0.0.1:{served.port}/", max_bytes=100, accept=("image/png",)
         )
 
 
 def test_the_deadline_holds_for_a_handshake_that_never_ends() -> None:
-    client = EgressClient(allow_private=True, ports=EVERY_PORT, deadline_seconds=0.3)
+    client = EgressClient(Way(allow_private=True), ports=EVERY_PORT, deadline_seconds=0.3)
     started = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
@@ -141,10 +144,10 @@ def test_a_body_is_posted_only_under_a_trusted_certificate(certificate: Path) ->
     with serve_tls(certificate, []) as served:
         internet = Internet(names={NAME: [[PUBLIC]]}, port=served.port)
         trusted = ssl.create_default_context(cafile=str(certificate))
-        make = partial(EgressPoster, resolve=internet.resolve, connect=internet.connect)
-        answer = make(ssl_context=trusted).post(target, b"secret", [])
+        way = Way(resolve=internet.resolve, connect=internet.connect)
+        answer = EgressPoster(replace(way, ssl_context=trusted)).post(target, b"secret", [])
         with pytest.raises(UrlUnreachableError) as unreachable:
-            make().post(target, b"secret", [])
+            EgressPoster(way).post(target, b"secret", [])
 
     assert answer.status_code == 200
     assert unreachable.value.facts["kind"] == "tls_failed"

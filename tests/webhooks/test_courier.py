@@ -13,6 +13,7 @@ from standardwebhooks import Webhook
 from gen_video.accounts.models import Caller
 from gen_video.db.watch import ChangeWatcher
 from gen_video.egress.post import EgressPoster
+from gen_video.egress.way import Way
 from gen_video.errors import ServiceUnavailableError
 from gen_video.telemetry.metrics import Metrics
 from gen_video.webhooks import courier as couriers
@@ -55,7 +56,7 @@ class Round:
             accounts=office.studio.accounts,
             signer=office.signer,
             rules=ANY,
-            poster=EgressPoster(allow_private=True),
+            poster=EgressPoster(Way(allow_private=True)),
         )
 
     @contextmanager
@@ -71,7 +72,8 @@ class Round:
         watcher = ChangeWatcher(self.office.database)
         kit = Kit(
             desk=self.office.desk,
-            poster=poster or EgressPoster(allow_private=True, deadline_seconds=DEADLINE_SECONDS),
+            poster=poster
+            or EgressPoster(Way(allow_private=True), deadline_seconds=DEADLINE_SECONDS),
             signer=self.office.signer,
             rules=rules,
             metrics=self.metrics,
@@ -193,7 +195,7 @@ def test_a_name_that_turns_to_loopback_is_never_connected_to(
     """The name was public when the endpoint was made, and at the first attempt."""
     internet = Internet(names={NAME: [[PUBLIC], ["127.0.0.1"]]}, port=rounds.receiver.port)
     rules = UrlRules(allow_http=True)
-    poster = EgressPoster(resolve=internet.resolve, connect=internet.connect)
+    poster = EgressPoster(Way(resolve=internet.resolve, connect=internet.connect))
     rounds.receiver.answers["/hook"] = response(status="500 Oops")
     endpoint_id = rounds.webhooks.create(ada, url=f"http://{NAME}:80/hook").endpoint.id
     rounds.tell(endpoint_id)
@@ -218,7 +220,7 @@ def test_a_bad_receiver_delays_nobody_else(
     rounds: Round, ada: Caller, bob: Caller, bad: Answer
 ) -> None:
     """Eight senders; twenty deliveries to the bad one are due before any other."""
-    with rounds.courier(poster=EgressPoster(allow_private=True, deadline_seconds=3.0)):
+    with rounds.courier(poster=EgressPoster(Way(allow_private=True), deadline_seconds=3.0)):
         for number in range(2):
             rounds.tell(rounds.endpoint(f"/bad{number}", bad), 10)
         wait_until(lambda: len(rounds.receiver.received) == 4)
@@ -245,7 +247,7 @@ def test_a_stopping_courier_finishes_what_is_under_way(rounds: Round) -> None:
 @on_sqlite_only
 def test_what_takes_longer_than_the_drain_is_given_back(rounds: Round) -> None:
     rounds.tell(rounds.endpoint("/hook", hang))
-    poster = EgressPoster(allow_private=True, deadline_seconds=20.0)
+    poster = EgressPoster(Way(allow_private=True), deadline_seconds=20.0)
     with rounds.courier(poster=poster, drain_seconds=0.2):
         rounds.receiver.wait_for(1)
 

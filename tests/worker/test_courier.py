@@ -7,6 +7,7 @@ import pytest
 
 from gen_video.accounts.models import Caller
 from gen_video.egress.post import EgressPoster
+from gen_video.egress.way import Way
 from gen_video.engines.host import EngineHost
 from gen_video.webhooks.urls import UrlRules
 from gen_video.wiring import Services
@@ -27,7 +28,7 @@ def open_to_loopback(services: Services, *, senders: int) -> Services:
         services,
         settings=services.settings.model_copy(update={"webhook_senders": senders}),
         courier_kit=replace(
-            services.courier_kit, poster=EgressPoster(allow_private=True), rules=ANY
+            services.courier_kit, poster=EgressPoster(Way(allow_private=True)), rules=ANY
         ),
     )
 

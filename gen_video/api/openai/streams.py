@@ -30,11 +30,11 @@ from gen_video.api.openai.views import made_view
 from gen_video.api.previews import PreviewReader
 from gen_video.api.problems import language_of, openai_type
 from gen_video.api.v1.answers import failure_status, failure_words
-from gen_video.api.v1.events import HEARTBEAT, with_heartbeats
+from gen_video.api.v1.events import HEARTBEAT, HEARTBEAT_SECONDS
 from gen_video.errors import ServiceError
 from gen_video.generation.models import Job, Preview
 from gen_video.generation.states import JobState
-from gen_video.generation.watch import JobWatch
+from gen_video.generation.watch import JobWatch, with_pauses
 from gen_video.wiring import Services
 
 GENERATION, EDIT = "image_generation", "image_edit"
@@ -85,7 +85,7 @@ class PictureStream:
             yield self._error(error.status, error.code, words)
 
     async def _follow(self, watch: JobWatch) -> AsyncIterator[str]:
-        async for snapshot in with_heartbeats(watch.follow(self._job.id)):
+        async for snapshot in with_pauses(watch.follow(self._job.id), seconds=HEARTBEAT_SECONDS):
             if snapshot is None:
                 yield HEARTBEAT
                 continue

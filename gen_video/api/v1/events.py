@@ -5,7 +5,6 @@ process counts alike and a client may come back to another one. The last three d
 with previews count those.
 """
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -19,7 +18,7 @@ from gen_video.api.v1.views import job_view, progress_view
 from gen_video.errors import Language, ServiceUnavailableError
 from gen_video.generation.models import Job, JobProgress, JobSnapshot, Preview
 from gen_video.generation.states import JobState
-from gen_video.generation.watch import JobWatch
+from gen_video.generation.watch import JobWatch, with_pauses
 from gen_video.wiring import Services
 
 EVENT_STREAM = "text/event-stream"
@@ -50,7 +49,7 @@ async def job_events(
     The caller may see the job: whoever calls has checked that.
     """
     story = _Story(services, job, last_event_id=last_event_id)
-    async for snapshot in with_heartbeats(watch.follow(job.id)):
+    async for snapshot in with_pauses(watch.follow(job.id), seconds=HEARTBEAT_SECONDS):
         if snapshot is None:
             yield HEARTBEAT
             continue
@@ -165,28 +164,6 @@ class _Pace:
         return JobProgress(
             stage=snapshot.stage, step=snapshot.step, steps=snapshot.steps, eta_seconds=eta
         )
-
-
-async def with_heartbeats(
-    snapshots: AsyncIterator[JobSnapshot],
-) -> AsyncIterator[JobSnapshot | None]:
-    """Yield every snapshot, and None whenever nothing has come for a while."""
-    upcoming = asyncio.ensure_future(anext(snapshots))
-    try:
-        while True:
-            done, _ = await asyncio.wait({upcoming}, timeout=HEARTBEAT_SECONDS)
-            if not done:
-                yield None
-                continue
-            try:
-                snapshot = upcoming.result()
-            except StopAsyncIteration:
-                return
-            upcoming = asyncio.ensure_future(anext(snapshots))
-            yield snapshot
-    finally:
-        upcoming.cancel()
-        await asyncio.gather(upcoming, return_exceptions=True)
 
 
 def _parse_number(text: str | None) -> int:

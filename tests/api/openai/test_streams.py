@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from gen_video.api.v1 import events
+from gen_video.api.openai import streams
 from tests.api.conftest import Door, OpenDoor, worker_of
 from tests.api.test_first_frames import png
 
@@ -109,7 +109,7 @@ def test_a_server_that_stops_says_so(door: Door) -> None:
 
 
 def test_a_quiet_stream_shows_that_it_is_alive(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.05)
     portal = door.client.portal
     assert portal is not None
     watch = door.app.state.watch
@@ -123,4 +123,4 @@ def test_a_quiet_stream_shows_that_it_is_alive(door: Door, monkeypatch: pytest.M
     portal.start_task_soon(call_off)
     text = door.client.post(GENERATIONS, json=STREAM).text
 
-    assert text.count(events.HEARTBEAT) > 3
+    assert text.count(streams.HEARTBEAT) > 3
