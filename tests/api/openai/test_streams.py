@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from gen_video.api.openai import streams
+from gen_video.api.v1.events import HEARTBEAT
 from tests.api.conftest import Door, OpenDoor, worker_of
 from tests.api.test_first_frames import png
 
@@ -123,4 +124,4 @@ def test_a_quiet_stream_shows_that_it_is_alive(door: Door, monkeypatch: pytest.M
     portal.start_task_soon(call_off)
     text = door.client.post(GENERATIONS, json=STREAM).text
 
-    assert text.count(streams.HEARTBEAT) > 3
+    assert text.count(HEARTBEAT) > 3
