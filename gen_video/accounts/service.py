@@ -29,7 +29,8 @@ from gen_video.ids import new_id
 KEY_CACHE_SECONDS = 0.5
 KEY_CACHE_SIZE = 10_000
 TOUCH_EVERY = timedelta(seconds=60)
-_NAME = re.compile(r"[\w.@+-]{1,64}")
+_NAME = re.compile(r"(?!\.{1,2}\Z)[\w.@+-]{1,64}")
+"""Not `.` or `..`: a name is a part of addresses, and browsers would take it for a folder."""
 
 log = structlog.get_logger(__name__)
 

@@ -43,7 +43,7 @@ def download(
 
 def save_outputs(client: Client, job: Job, output: Path) -> list[Path]:
     """Save a job's outputs as a file that is named, or into a folder."""
-    if output.suffix and not output.is_dir():
+    if output.suffix and not _is_folder(output):
         return [
             client.download(one, file_name(output, position=index, count=len(job.outputs)))
             for index, one in enumerate(job.outputs)
@@ -53,3 +53,10 @@ def save_outputs(client: Client, job: Job, output: Path) -> list[Path]:
     except OSError as error:
         raise DownloadError(f"{output}: {error.strerror}") from error
     return list(client.download_all(job, output))
+
+
+def _is_folder(output: Path) -> bool:
+    try:
+        return output.is_dir()
+    except OSError as error:  # a name that no file can have
+        raise DownloadError(f"{output.name[:40]}…: {error.strerror}") from error

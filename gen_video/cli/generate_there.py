@@ -96,7 +96,12 @@ def _format_of(output: Path, formats: dict[str, str]) -> str:
         raise typer.BadParameter(
             f"{output.name}: the name must end in one of {', '.join(formats)} / 文件名后缀不支持"
         )
-    if not output.parent.is_dir():  # said before anything is made, and charged
+    try:  # said before anything is made, and charged
+        output.is_dir()
+        is_there = output.parent.is_dir()
+    except OSError as error:
+        raise typer.BadParameter(f"{output.name[:40]}…: {error.strerror}") from error
+    if not is_there:
         raise typer.BadParameter(f"{output.parent}: there is no such folder / 文件夹不存在")
     return found
 

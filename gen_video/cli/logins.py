@@ -83,13 +83,21 @@ def read_logins() -> Logins:
     path = logins_file()
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Logins(current=content["current"], keys=dict(content["keys"]))
+        return _parse(content["current"], content["keys"])
     except FileNotFoundError:
         return Logins()
     except OSError as error:
         raise LoginsUnusableError(name=str(path), reason=error.strerror) from error
     except (ValueError, KeyError, TypeError) as error:
         raise LoginsUnusableError(name=str(path), reason="damaged / 已损坏") from error
+
+
+def _parse(current: object, keys: object) -> Logins:
+    if not (current is None or isinstance(current, str)) or not isinstance(keys, dict):
+        raise TypeError
+    if not all(isinstance(text, str) for pair in keys.items() for text in pair):
+        raise TypeError
+    return Logins(current=current, keys=keys)
 
 
 def write_logins(logins: Logins) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from gen_video.cli.exits import Exit, code_of
 from gen_video.cli.logins import find_target
-from gen_video.cli.terminal import note, say
+from gen_video.cli.terminal import note, plain, say
 from gen_video.client import (
     ApiError,
     Client,
@@ -80,7 +80,7 @@ def fail(error: ClientError, *, is_json: bool = False) -> NoReturn:
         # One line, so that it also ends the lines of `watch --json`.
         say(json.dumps({"error": _describe(error)}, ensure_ascii=False))
     else:
-        sys.stderr.write(f"{_sentence(error)}\n")
+        sys.stderr.write(f"{plain(_sentence(error))}\n")
     raise SystemExit(code) from error
 
 

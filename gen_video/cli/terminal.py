@@ -11,17 +11,26 @@ from pathlib import Path
 
 Cell = str | int | float | bool | None | datetime | Path
 WIDE_FROM = 0x1100
+CONTROLS = {
+    code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"
+}
+"""What a terminal would obey: texts of a service, or of its users, must not steer it."""
 
 
 def say(text: str = "") -> None:
     """Print one line of result."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{plain(text)}\n")
     sys.stdout.flush()
+
+
+def plain(text: str) -> str:
+    """Return a text without control characters; lines and tabs stay."""
+    return text.translate(CONTROLS)
 
 
 def note(en: str, zh: str) -> None:
     """Print one line for people, in both languages, beside the result."""
-    sys.stderr.write(f"{en} / {zh}\n")
+    sys.stderr.write(f"{plain(en)} / {plain(zh)}\n")
     sys.stderr.flush()
 
 

@@ -71,8 +71,8 @@ class _Hands:
     def do(self, step: Effect) -> _Outcome:
         try:
             return _Outcome(self._do(step))
-        except httpx.TransportError as error:
-            return _Outcome(error=error)
+        except httpx.RequestError as error:
+            return _Outcome(error=_as_transport_error(error))
 
     def close(self) -> None:
         if self._response is not None:
@@ -142,8 +142,8 @@ class _AsyncHands:
     async def do(self, step: Effect) -> _Outcome:
         try:
             return _Outcome(await self._do(step))
-        except httpx.TransportError as error:
-            return _Outcome(error=error)
+        except httpx.RequestError as error:
+            return _Outcome(error=_as_transport_error(error))
 
     async def aclose(self) -> None:
         if self._response is not None:
@@ -173,3 +173,10 @@ async def _call(function: Callable[[Any], object], value: object) -> None:
     result = function(value)
     if inspect.isawaitable(result):
         await result
+
+
+def _as_transport_error(error: httpx.RequestError) -> httpx.TransportError:
+    """Return what went wrong on the way; a body that cannot be unpacked was damaged there."""
+    if isinstance(error, httpx.TransportError):
+        return error
+    return httpx.RemoteProtocolError(str(error))

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from gen_video.webhooks.models import EventType
 from gen_video.webhooks.store import write_types
 
+FRESH: dict[str, object] = {"failing_since": None, "throttles": 0, "throttled_until": None}
+"""An endpoint that has neither failed nor asked for less."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointChanges:
@@ -23,18 +26,12 @@ class EndpointChanges:
     def columns(self) -> dict[str, object]:
         """Return the columns to set; disabling is a step of its own."""
         columns: dict[str, object] = {}
-        if self.url is not None:
-            columns["url"] = self.url
+        if self.url is not None:  # what the old address did says nothing of the new one
+            columns |= {"url": self.url} | FRESH
         if self.has_events:
             columns["events_json"] = write_types(self.events)
         if self.description is not None:
             columns["description"] = self.description
         if self.is_enabled:
-            columns |= {
-                "state": "enabled",
-                "disabled_reason": None,
-                "failing_since": None,
-                "throttles": 0,
-                "throttled_until": None,
-            }
+            columns |= {"state": "enabled", "disabled_reason": None} | FRESH
         return columns

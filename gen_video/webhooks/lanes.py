@@ -2,7 +2,8 @@
 
 A lane is one receiver of one account. However slow or dead a receiver is, it holds few senders:
 two of its own, half of them together with others that were slow of late, and half together with
-the other lanes of its account.
+the other lanes of its account. Of the slow half one account holds half at most, so that another
+one's slow receiver is not kept waiting by dead ones.
 """
 
 from collections import Counter
@@ -52,6 +53,7 @@ def share_out(
         senders: How many there are, the busy ones among them.
     """
     half = (senders + 1) // 2
+    slow_share = max(1, half // 2)
     in_flight = Counter(busy)
     of_account: Counter[str] = Counter()
     for name, count in busy.items():
@@ -61,11 +63,12 @@ def share_out(
     for _round in range(IN_FLIGHT_PER_LANE):
         for lane in turns:
             of_slow = sum(in_flight[name] for name in slow)
+            own_slow = sum(in_flight[name] for name in slow if account_of(name) == lane.account_id)
             may_go = (
                 in_flight.total() < senders
                 and in_flight[lane.name] < IN_FLIGHT_PER_LANE
                 and of_account[lane.account_id] < half
-                and (lane.name not in slow or of_slow < half)
+                and (lane.name not in slow or (of_slow < half and own_slow < slow_share))
             )
             if may_go:
                 chosen[lane.name] += 1

@@ -92,15 +92,28 @@ def test_the_environment_goes_before_the_login(service: RunningService, stranger
     assert json.loads(other.out)["user_id"] == "demo_user"
 
 
-def test_a_damaged_login_file_is_one_line(stranger: Shell) -> None:
+@pytest.mark.parametrize(
+    "text", ["{", '{"current": 5, "keys": {}}', '{"current": null, "keys": {"http://a": 7}}']
+)
+def test_a_damaged_login_file_is_one_line(stranger: Shell, text: str) -> None:
     stranger.logins.parent.mkdir(parents=True)
-    stranger.logins.write_text("{", encoding="utf-8")
+    stranger.logins.write_text(text, encoding="utf-8")
 
     outcome = stranger.run("quota")
 
     assert outcome.code == 1
     assert str(stranger.logins) in outcome.err
     assert len(outcome.lines) == 1
+
+
+def test_a_name_that_no_file_can_have_is_refused_before_anything_is_made(shell: Shell) -> None:
+    before = shell.run("quota", "--json").out
+
+    outcome = shell.run("generate", "湖", "--remote", "-o", f"{'b' * 300}.png", *SMALL)
+
+    assert outcome.code == 2
+    assert "Traceback" not in outcome.err
+    assert shell.run("quota", "--json").out == before
 
 
 def test_a_prompt_becomes_files(shell: Shell) -> None:

@@ -22,7 +22,7 @@ from gen_video.client import (
     ValidationError,
     __version__,
 )
-from tests.client.conftest import Make, Script, accepted, event, events, job, problem
+from tests.client.conftest import Make, Pieces, Script, accepted, event, events, job, problem
 
 DROPPED = httpx.RemoteProtocolError("Server disconnected without sending a response.")
 QUOTA = {"user_id": "test_user", "quota": {"images": {"limit": 10, "remaining": 9}}}
@@ -194,6 +194,13 @@ def test_a_proxy_that_answers_for_the_service_is_understood(make: Make) -> None:
 def test_an_answer_of_something_else_is_told_apart(make: Make, answer: httpx.Response) -> None:
     with pytest.raises(UnexpectedAnswerError):
         make(Script(answer)).quota()
+
+
+def test_a_body_that_cannot_be_unpacked_is_no_answer(make: Make) -> None:
+    damaged = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Pieces(b"not gzip"))
+
+    with pytest.raises(UnreachableError):
+        make(Script(*[damaged] * 9)).quota()
 
 
 def test_a_repeated_submit_may_find_that_the_job_has_failed(make: Make) -> None:

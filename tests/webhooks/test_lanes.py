@@ -35,6 +35,9 @@ OF_MANY = [lane(f"acc_{number}", "hook") for number in range(20)]
         (OF_MANY, {}, set(OF_MANY), 8, dict.fromkeys(OF_MANY[:4], 1)),
         ([*OF_MANY, THERE], {}, set(OF_MANY), 8, dict.fromkeys(OF_MANY[:4], 1) | {THERE: 2}),
         ([THERE], dict.fromkeys(OF_MANY[:4], 1), set(OF_MANY), 8, {THERE: 2}),
+        (OF_ADA, {}, set(OF_ADA), 8, dict.fromkeys(OF_ADA[:2], 1)),
+        ([*OF_ADA, THERE], {}, {*OF_ADA, THERE}, 8, dict.fromkeys(OF_ADA[:2], 1) | {THERE: 2}),
+        ([THERE], dict.fromkeys(OF_ADA[:2], 1), {*OF_ADA, THERE}, 8, {THERE: 2}),
     ],
 )
 def test_senders_are_shared_out(

@@ -88,6 +88,8 @@ async def answer_pictures(
     if job.state is not JobState.SUCCEEDED:
         return failed_job_problem(request, job, headers=headers)
     pictures = None
+    for artifact in job.outputs:
+        _require_live(artifact)
     if showing.response_format != "url":
         pictures = await read_outputs(services, job)
     view = _images_view(request, services, job, showing, pictures)
@@ -161,7 +163,12 @@ def _images_view(
 
 
 def _read(services: Services, artifact: Artifact) -> str:
-    if artifact.state != LIVE:
-        raise FileGoneError
+    _require_live(artifact)
     data = b"".join(services.objects.read(artifact.storage_key))
     return base64.b64encode(data).decode()
+
+
+def _require_live(artifact: Artifact) -> None:
+    """Let a picture that is there pass; a repeated request may ask for one that was deleted."""
+    if artifact.state != LIVE:
+        raise FileGoneError

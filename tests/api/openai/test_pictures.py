@@ -149,12 +149,13 @@ def test_an_idempotency_key_gives_the_same_pictures_and_one_charge(working: Door
     assert len(jobs_of(working)) == 1
 
 
-def test_pictures_that_were_deleted_are_gone(working: Door) -> None:
+@pytest.mark.parametrize("more", [{}, {"response_format": "url"}], ids=["both", "url"])
+def test_pictures_that_were_deleted_are_gone(working: Door, more: dict[str, str]) -> None:
     key = {"Idempotency-Key": "k-2"}
-    made = working.client.post(GENERATIONS, json=SMALL, headers=key).json()
+    made = working.client.post(GENERATIONS, json=SMALL | more, headers=key).json()
     working.client.delete(made["gen_video"]["job_url"])
 
-    again = working.client.post(GENERATIONS, json=SMALL, headers=key)
+    again = working.client.post(GENERATIONS, json=SMALL | more, headers=key)
 
     assert (again.status_code, again.json()["code"]) == (410, "file_gone")
 
