@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from gen_video.accounts.errors import (
     AccountExistsError,
     InvalidKeyError,
+    InvalidNameError,
     UnknownAccountError,
     UnknownKeyError,
     UnknownPlanError,
@@ -61,6 +62,18 @@ def test_a_name_is_given_once(accounts: AccountService) -> None:
 
 
 @on_sqlite_only
+@pytest.mark.parametrize("name", ["", ".", "..", "a b", "a/b", "a" * 65])
+def test_a_name_is_a_part_of_an_address(accounts: AccountService, name: str) -> None:
+    with pytest.raises(InvalidNameError):
+        accounts.create_account(name, plan_id="free")
+
+    assert [row.name for row in accounts.list_accounts()] == ["ada"]
+
+
+def test_a_name_with_dots_is_one(accounts: AccountService) -> None:
+    assert accounts.create_account("a.b...", plan_id="free").name == "a.b..."
+
+
 def test_a_name_cannot_be_another_users_id(accounts: AccountService) -> None:
     """Operators name users by either."""
     [ada] = accounts.list_accounts()
